@@ -1,0 +1,683 @@
+//! The journal's vocabulary: facts, in the past tense. Format 1; removing or renaming a field is a new format.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Actor, AgentEvent, AgentInfo, AgentName, Ballot, CheckResult, CommitHash, Decision, Exit, Failed, JobId,
+    Note, Plan, QuestionId, RecoveryId, Repair, Review, ReviewId, Role, Seq, SessionId, Settings, Subject,
+    TaskId, Told, TreeHash, WorkerId,
+};
+
+/// The format this program writes; files of a newer one are refused, of an older one read for ever.
+pub const FORMAT: u32 = 1;
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Entry {
+    /// Where it stands.
+    pub seq: Seq,
+    /// When it was written.
+    #[cfg_attr(feature = "ts", ts(type = "string"))]
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Something that happened and stays true.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The session exists; always the first entry.
+    SessionOpened {
+        /// Everything it starts from.
+        opened: Box<Opened>,
+    },
+    /// A process took the session up again.
+    SessionResumed {
+        /// The last holder did not close it.
+        crashed: bool,
+    },
+    /// Something the user should know, that stops nothing.
+    Warned {
+        /// In a sentence.
+        text: String,
+    },
+    /// A plan is there, not yet agreed to.
+    PlanProposed {
+        /// From 1.
+        version: u32,
+        /// What is planned.
+        plan: Plan,
+        /// Where it comes from.
+        by: PlanSource,
+    },
+    /// A planner's answer was no plan.
+    PlanRefused {
+        /// Whose answer.
+        worker: WorkerId,
+        /// The fault, in a sentence.
+        fault: String,
+    },
+    /// The plan is agreed to; work begins.
+    PlanApproved {
+        /// Which version.
+        version: u32,
+        /// Who agreed.
+        by: Actor,
+    },
+    /// The user wants another plan.
+    PlanRejected {
+        /// Which version.
+        version: u32,
+        /// What should be different.
+        comment: String,
+    },
+    /// A task came up on the way: findings on work that is already merged.
+    TaskAdded {
+        /// The task.
+        task: crate::Task,
+        /// What it has to mend.
+        notes: Vec<Note>,
+        /// Tasks that wait for it from now on.
+        before: Vec<TaskId>,
+    },
+    /// The intent to run a worker; written before the process exists.
+    WorkerRequested {
+        /// Its name.
+        worker: WorkerId,
+        /// What it is for.
+        assignment: Assignment,
+    },
+    /// The process exists.
+    WorkerStarted {
+        /// Which.
+        worker: WorkerId,
+        /// What identifies it, also after our own death.
+        process: ProcessIdentity,
+        /// The command line, without secrets.
+        argv: Vec<String>,
+    },
+    /// The worker said something.
+    WorkerSaid {
+        /// Which.
+        worker: WorkerId,
+        /// Where the line ends in the raw log, in bytes; 0 for what came through the tools.
+        #[cfg_attr(feature = "ts", ts(type = "number"))]
+        offset: u64,
+        /// What.
+        said: AgentEvent,
+    },
+    /// The process is gone, with all it started.
+    WorkerEnded {
+        /// Which.
+        worker: WorkerId,
+        /// How.
+        exit: Exit,
+        /// What its stream told.
+        told: Box<Told>,
+        /// Why it does not count as done; `None` when it does.
+        failed: Option<Failed>,
+    },
+    /// The intent of a side effect; written before it.
+    JobRequested {
+        /// Its name.
+        job: JobId,
+        /// What is to be done.
+        what: Job,
+    },
+    /// The outcome of a side effect.
+    JobEnded {
+        /// Its name.
+        job: JobId,
+        /// What came of it.
+        outcome: JobOutcome,
+    },
+    /// A review begins.
+    ReviewRequested {
+        /// What is asked of whom.
+        review: Review,
+    },
+    /// A reviewer's seat is settled.
+    BallotCounted {
+        /// Which review.
+        review: ReviewId,
+        /// Whose seat.
+        reviewer: AgentName,
+        /// What became of it.
+        ballot: Ballot,
+    },
+    /// A reviewer's answer was no verdict; it is asked once more.
+    AnswerRefused {
+        /// Which review.
+        review: ReviewId,
+        /// Whose answer.
+        worker: WorkerId,
+        /// The fault, in a sentence.
+        fault: String,
+    },
+    /// The policy or a person decided.
+    Decided {
+        /// What, why, by whom.
+        decision: Decision,
+    },
+    /// Only the user can go on from here.
+    QuestionAsked {
+        /// Its name.
+        question: QuestionId,
+        /// What is asked, of what, with which choices.
+        asked: Asked,
+    },
+    /// The user answered.
+    QuestionAnswered {
+        /// Its name.
+        question: QuestionId,
+        /// Which choice.
+        choice: Choice,
+        /// In the user's words; may be empty.
+        text: String,
+        /// Who answered.
+        by: Actor,
+    },
+    /// A repair begins.
+    RecoveryStarted {
+        /// Its name.
+        recovery: RecoveryId,
+        /// Whose failure.
+        worker: WorkerId,
+        /// What failed.
+        failed: Failed,
+        /// What is done about it.
+        repair: Repair,
+    },
+    /// A repair is over.
+    RecoveryEnded {
+        /// Its name.
+        recovery: RecoveryId,
+        /// Whether the worker after it did its work.
+        worked: bool,
+    },
+    /// A task is done: checks passed, review approved for exactly this tree, merged.
+    TaskAccepted {
+        /// Which.
+        task: TaskId,
+        /// The tree that was accepted.
+        tree: TreeHash,
+    },
+    /// The user paused the session.
+    Paused,
+    /// The user let it go on.
+    Unpaused,
+    /// The workers are to stop.
+    StopRequested {
+        /// Without grace.
+        now: bool,
+        /// Why, in a sentence.
+        reason: String,
+        /// Who wants it.
+        by: Actor,
+    },
+    /// A notification was handed to the desktop; never sent again.
+    Notified {
+        /// What it says.
+        notice: Notice,
+    },
+    /// The session's run is over. It can be taken up again unless it is `done`.
+    SessionEnded {
+        /// How.
+        outcome: Outcome,
+        /// Why, in a sentence.
+        why: String,
+    },
+}
+
+/// Everything a session starts from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Opened {
+    /// [`FORMAT`] of the writer.
+    pub format: u32,
+    /// The session's name.
+    pub session: SessionId,
+    /// The user's prompt.
+    pub goal: String,
+    /// The user's project folder, canonical.
+    pub target: String,
+    /// This session's folder, canonical.
+    pub folder: String,
+    /// How the target's trees are kept.
+    pub trees: Trees,
+    /// The project's check commands in force.
+    pub checks: Vec<String>,
+    /// Agents that may work.
+    pub agents: Vec<AgentInfo>,
+    /// Settings in force.
+    pub settings: Settings,
+    /// The user agreed to agents without a sandbox, for this session.
+    pub unsandboxed: bool,
+    /// Whether everything in this session is a demonstration with scripted agents.
+    pub demo: bool,
+    /// The program's version.
+    pub version: String,
+}
+
+/// How the target's trees are kept (SPEC section 10).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Trees {
+    /// The target is inside a git repository: a session branch, and a worktree per task.
+    Repository {
+        /// The branch the user was on; `None` when detached.
+        branch: Option<String>,
+        /// Where the session branch begins.
+        base: CommitHash,
+        /// The session branch, `orchestrate/<short id>`.
+        session_branch: String,
+    },
+    /// The target is no repository: a shadow repository in the session's folder.
+    Shadow {
+        /// The snapshot of the target at the beginning.
+        base: CommitHash,
+        /// The session branch in the shadow repository.
+        session_branch: String,
+    },
+}
+
+impl Trees {
+    /// Where the session branch begins.
+    #[must_use]
+    pub fn base(&self) -> &CommitHash {
+        match self {
+            Self::Repository { base, .. } | Self::Shadow { base, .. } => base,
+        }
+    }
+
+    /// The session branch.
+    #[must_use]
+    pub fn session_branch(&self) -> &str {
+        match self {
+            Self::Repository { session_branch, .. } | Self::Shadow { session_branch, .. } => session_branch,
+        }
+    }
+}
+
+/// Where a plan comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PlanSource {
+    /// The lead's answer.
+    Lead {
+        /// Its worker.
+        worker: WorkerId,
+    },
+    /// The built-in plan.
+    BuiltIn {
+        /// Why not the lead's, in a sentence.
+        why: String,
+    },
+    /// The user edited it.
+    Person,
+}
+
+/// What a worker is for; with the state before it, everything its launch needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Assignment {
+    /// Who.
+    pub agent: AgentName,
+    /// As what.
+    pub role: Role,
+    /// On what.
+    pub purpose: Purpose,
+    /// Which attempt at this purpose, from 1.
+    pub attempt: u32,
+    /// The CLI session to continue.
+    pub resume: Option<String>,
+    /// The worker that this one continues, for summaries.
+    pub after: Option<WorkerId>,
+    /// What was found about the work before; goes into the prompt.
+    pub notes: Vec<Note>,
+    /// Directories beyond the worktree and the session's folder, by recovery.
+    pub extra_dirs: Vec<String>,
+    /// codex: skip its check for a git repository, by recovery.
+    pub skip_git_check: bool,
+}
+
+/// On what a worker works.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Purpose {
+    /// Breaking the prompt down.
+    Plan,
+    /// A task of the plan.
+    Task {
+        /// Which.
+        task: TaskId,
+    },
+    /// A seat of a review.
+    Review {
+        /// Which.
+        review: ReviewId,
+    },
+}
+
+/// What identifies a process also after our own death and a reboot (THREATS T21).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct ProcessIdentity {
+    /// The guardian's pid.
+    pub pid: u32,
+    /// Its start time in clock ticks after boot (`/proc/<pid>/stat` field 22); 0 where unknown.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub started: u64,
+    /// The boot it belongs to; empty where unknown.
+    pub boot: String,
+}
+
+/// A side effect outside the journal. Each may be performed again after a crash: it looks at the world first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Job {
+    /// Make a task's worktree from the session branch as it stands.
+    PrepareTree {
+        /// Which.
+        task: TaskId,
+    },
+    /// Commit a task's tree as it stands to a private ref.
+    Snapshot {
+        /// Which.
+        task: TaskId,
+        /// After or while whose turn.
+        worker: WorkerId,
+        /// A milestone that the worker announced; `None` for the end of a turn.
+        milestone: Option<String>,
+        /// Why the snapshot is taken, when a review is to follow.
+        trigger: Option<crate::Trigger>,
+    },
+    /// Run checks on a commit, in a worktree of its own or the task's.
+    Check {
+        /// What it is for.
+        subject: Subject,
+        /// The commit under check.
+        commit: CommitHash,
+        /// What to check.
+        checks: Vec<crate::Check>,
+    },
+    /// Make the frozen tree of a review, and learn what it holds.
+    Freeze {
+        /// What it is about.
+        subject: Subject,
+        /// The commit; the session branch as it stands when `None`.
+        commit: Option<CommitHash>,
+    },
+    /// Check a reviewer's evidence against the frozen tree, and that the tree is still what it was.
+    Verify {
+        /// Which review.
+        review: ReviewId,
+        /// Whose answer.
+        worker: WorkerId,
+        /// The answer.
+        answer: crate::Answer,
+    },
+    /// Merge an accepted task into the session branch.
+    Merge {
+        /// Which.
+        task: TaskId,
+        /// Its last commit.
+        commit: CommitHash,
+    },
+    /// Bring the session branch into the branch the user came from.
+    Land {
+        /// How.
+        method: LandMethod,
+        /// The message of a merge or squash commit.
+        message: String,
+    },
+}
+
+/// How to land.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum LandMethod {
+    /// Only when the user's branch did not move.
+    FastForward,
+    /// A merge commit.
+    Merge,
+    /// One commit.
+    Squash,
+    /// Leave the user's branch alone and keep the session branch.
+    Keep,
+}
+
+/// What came of a side effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum JobOutcome {
+    /// A worktree is there.
+    TreeReady {
+        /// Absolute.
+        path: String,
+        /// The task's branch.
+        branch: String,
+        /// Where it begins.
+        base: CommitHash,
+    },
+    /// A snapshot is there.
+    Snapshot {
+        /// The commit on the private ref and the task's branch.
+        commit: CommitHash,
+        /// Its tree.
+        tree: TreeHash,
+        /// Files that differ from the task's base, relative to the root.
+        changed: Vec<String>,
+        /// Files with conflict markers that are still there.
+        conflicted: Vec<String>,
+    },
+    /// Checks have run.
+    Checked {
+        /// One for each.
+        results: Vec<CheckResult>,
+    },
+    /// A frozen tree is there.
+    Frozen {
+        /// The commit.
+        commit: CommitHash,
+        /// Its tree.
+        tree: TreeHash,
+        /// Where the diff begins.
+        base: CommitHash,
+        /// Files that differ.
+        changed: Vec<String>,
+    },
+    /// An answer's evidence has been looked at.
+    Verified {
+        /// What became of the seat.
+        ballot: Ballot,
+    },
+    /// The task is in the session branch.
+    Merged {
+        /// The session branch now.
+        commit: CommitHash,
+        /// Its tree.
+        tree: TreeHash,
+    },
+    /// It does not merge; the session branch has been merged into the task's tree, conflicts left in it for the author.
+    Conflicted {
+        /// Files in conflict.
+        files: Vec<String>,
+    },
+    /// The user's branch has it.
+    Landed {
+        /// The user's branch now; the session branch for `Keep`.
+        commit: CommitHash,
+        /// Which branch.
+        branch: String,
+    },
+    /// It could not be done.
+    Failed {
+        /// What is wrong and what to do.
+        why: String,
+    },
+}
+
+/// A question to the user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Asked {
+    /// What is asked, with everything needed to answer.
+    pub text: String,
+    /// What it is about.
+    pub about: About,
+    /// What may be chosen, the safest first.
+    pub choices: Vec<Choice>,
+}
+
+/// What a question is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum About {
+    /// The plan waits for approval.
+    Plan {
+        /// Which version.
+        version: u32,
+    },
+    /// A review paused or stopped the work.
+    Review {
+        /// Which.
+        review: ReviewId,
+    },
+    /// A worker asked by `ask_user` and waits.
+    Worker {
+        /// Which.
+        worker: WorkerId,
+        /// The call that waits for the answer.
+        call: String,
+    },
+    /// A worker failed and cannot be repaired by rules.
+    Failure {
+        /// Which.
+        worker: WorkerId,
+    },
+    /// A side effect failed.
+    Job {
+        /// Which.
+        job: JobId,
+    },
+}
+
+/// What the user may choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// Agree to the plan.
+    Approve,
+    /// Another plan, with what the text says.
+    Replan,
+    /// Give the author the findings and the answer, and go on.
+    Instruct,
+    /// Go on in spite of it; the text is the reason, and must not be empty.
+    Override,
+    /// Try again.
+    Retry,
+    /// End the session; everything is kept.
+    Abandon,
+    /// Answer a worker's question with the text.
+    Reply,
+}
+
+/// A notification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Notice {
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// One line.
+    pub title: String,
+    /// At most 200 characters of plain text (THREATS T30).
+    pub body: String,
+}
+
+/// What a notification is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeKind {
+    /// Only the user can go on from here.
+    Blocker,
+    /// A decision the user should know of.
+    Decision,
+    /// The session is over.
+    Done,
+}
+
+/// How a session's run ended (SPEC section 14; exit codes are given by [`Outcome::exit_code`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Definition of done reached.
+    Done,
+    /// Paused or escalated; the user has to answer.
+    Waiting,
+    /// Stopped by the user.
+    Stopped,
+    /// A limit was reached; everything is kept.
+    Limited,
+    /// Abandoned, or an error of our own.
+    Failed,
+}
+
+impl Outcome {
+    /// The terminal's exit code.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Waiting => 3,
+            Self::Stopped => 4,
+            Self::Limited => 5,
+        }
+    }
+}
+
+/// What a worker called on the orchestrator's own MCP server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "tool", rename_all = "snake_case")]
+pub enum Call {
+    /// `report`: an event in the common vocabulary.
+    Report {
+        /// The event.
+        event: AgentEvent,
+    },
+    /// `ask_user`: the worker waits for an answer.
+    AskUser {
+        /// In the worker's words.
+        question: String,
+    },
+    /// `request_review`.
+    RequestReview {
+        /// What should be looked at.
+        what: String,
+    },
+    /// `submit_plan`: as JSON text, not yet validated.
+    SubmitPlan {
+        /// JSON.
+        plan: String,
+    },
+    /// `submit_review`: as JSON text, not yet validated.
+    SubmitReview {
+        /// JSON.
+        review: String,
+    },
+}

@@ -1,0 +1,168 @@
+//! What the user may set. Read by the engine from TOML, copied whole into a session's first entry.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AgentName, Dialect};
+
+/// All settings in force for a session. `Default` is what `settings.example.toml` documents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Who plans; when it is missing, the first agent found.
+    pub lead: AgentName,
+    /// Start working on a plan without asking.
+    pub approve_plan: bool,
+    /// How many workers run at the same time; at least 1.
+    pub parallel: u32,
+    /// The project's own check commands, run by `sh -c` in the tree under check. Empty: guessed from the project.
+    pub checks: Vec<String>,
+    /// Agents by name. The three known ones are there without being named.
+    pub agents: BTreeMap<AgentName, AgentSettings>,
+    /// The rules of reviewing.
+    pub review: ReviewRules,
+    /// Caps.
+    pub limits: Limits,
+    /// How the orchestrator repairs failures by itself.
+    pub recovery: RecoveryRules,
+}
+
+/// Settings of one agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(default, deny_unknown_fields)]
+pub struct AgentSettings {
+    /// Whether it may be used.
+    pub enabled: bool,
+    /// The program; found on the login shell's PATH and in the usual folders when absent.
+    pub command: Option<String>,
+    /// Arguments appended to the ones of the dialect.
+    pub args: Vec<String>,
+    /// Variables added to the environment's allow-list.
+    pub env: BTreeMap<String, String>,
+    /// The model; the CLI's own default when absent.
+    pub model: Option<String>,
+    /// How it speaks; needed for agents whose name is not a dialect's.
+    pub dialect: Option<Dialect>,
+}
+
+/// The rules of reviewing, within bounds that keep the gate safe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(default, deny_unknown_fields)]
+pub struct ReviewRules {
+    /// Rounds on one task before it escalates; 1 to 10 (SPEC section 7: 3).
+    pub max_rounds: u32,
+    /// Minutes without any review after which one is made.
+    pub every_minutes: u32,
+    /// Valid verdicts that a milestone needs; at least 1.
+    pub at_milestone: u32,
+    /// Valid verdicts that the end needs when three vendors are there; at least 1.
+    pub at_end: u32,
+}
+
+/// Caps per session and per worker. Generous; crossing 80 % warns, crossing ends the session as `limited`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Minutes of a session, pauses included.
+    pub session_minutes: u32,
+    /// Minutes of one worker.
+    pub worker_minutes: u32,
+    /// Minutes without a byte from a worker and without CPU time in its tree.
+    pub silent_minutes: u32,
+    /// Seconds in which a worker must say its first word.
+    pub start_seconds: u32,
+    /// Tokens of a session, input and output, cached ones not counted.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub tokens: u64,
+    /// US dollars of a session, as far as the CLIs tell them.
+    pub cost_usd: f64,
+    /// Workers started in a session.
+    pub workers: u32,
+    /// Bytes of output of one worker.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub output_bytes: u64,
+    /// Minutes of one check command.
+    pub check_minutes: u32,
+}
+
+/// How the orchestrator repairs failures by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(default, deny_unknown_fields)]
+pub struct RecoveryRules {
+    /// Repairs of one task in ten minutes.
+    pub per_task: u32,
+    /// Repairs of a session in an hour.
+    pub per_session: u32,
+    /// Longest wait for a rate limit's reset, in minutes; beyond it the user is asked.
+    pub wait_minutes: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lead: Dialect::Claude.as_str().into(),
+            approve_plan: false,
+            parallel: 3,
+            checks: Vec::new(),
+            agents: Dialect::ALL.map(|dialect| (dialect.as_str().into(), AgentSettings::of(dialect))).into(),
+            review: ReviewRules::default(),
+            limits: Limits::default(),
+            recovery: RecoveryRules::default(),
+        }
+    }
+}
+
+impl AgentSettings {
+    /// The settings of an agent of which nothing is set.
+    #[must_use]
+    pub fn of(dialect: Dialect) -> Self {
+        Self { dialect: Some(dialect), ..Self::default() }
+    }
+}
+
+impl Default for AgentSettings {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            command: None,
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            model: None,
+            dialect: None,
+        }
+    }
+}
+
+impl Default for ReviewRules {
+    fn default() -> Self {
+        Self { max_rounds: 3, every_minutes: 15, at_milestone: 1, at_end: 2 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            session_minutes: 480,
+            worker_minutes: 120,
+            silent_minutes: 10,
+            start_seconds: 60,
+            tokens: 50_000_000,
+            cost_usd: 200.0,
+            workers: 200,
+            output_bytes: 2 << 30,
+            check_minutes: 30,
+        }
+    }
+}
+
+impl Default for RecoveryRules {
+    fn default() -> Self {
+        Self { per_task: 3, per_session: 10, wait_minutes: 360 }
+    }
+}
