@@ -1,0 +1,120 @@
+//! Text from elsewhere made fit for a terminal: no control characters, no more columns than there are.
+
+use console::{measure_text_width, truncate_str};
+use jiff::Timestamp;
+
+/// Without control characters: what agents say must not move the cursor or set the title (THREATS T30).
+/// Tabs and line ends stay.
+pub(crate) fn clean(text: &str) -> String {
+    let hidden = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            // Directional marks can make a line read as another one than it is.
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if hidden(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// The first line that is not blank, clean, white space run together.
+pub(crate) fn line(text: &str) -> String {
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    clean(first).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// At most this many columns; a cut is marked by `…`. Escape sequences of ours cost nothing and are kept whole.
+pub(crate) fn fit(text: &str, columns: usize) -> String {
+    truncate_str(text, columns, "…").into_owned()
+}
+
+/// Exactly this many columns, on the left.
+pub(crate) fn pad(text: &str, columns: usize) -> String {
+    let text = fit(text, columns);
+    let missing = columns.saturating_sub(measure_text_width(&text));
+    text + &" ".repeat(missing)
+}
+
+/// Broken between words into lines of at most this many columns; words that are longer are cut.
+pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(20);
+    let mut lines = Vec::new();
+    for paragraph in clean(text).lines() {
+        let mut line = String::new();
+        for word in paragraph.split_whitespace() {
+            let word = fit(word, columns);
+            if !line.is_empty() && columns < measure_text_width(&line) + 1 + measure_text_width(&word) {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(&word);
+        }
+        lines.push(line);
+    }
+    while lines.last().is_some_and(String::is_empty) {
+        lines.pop();
+    }
+    lines
+}
+
+/// How long something took or lasts, in its two largest units: `4s`, `1m 20s`, `2h 05m`, `3d 4h`.
+pub(crate) fn span(seconds: i64) -> String {
+    let seconds = seconds.max(0);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match () {
+        () if days > 0 => format!("{days}d {}h", hours % 24),
+        () if hours > 0 => format!("{hours}h {:02}m", minutes % 60),
+        () if minutes > 0 => format!("{minutes}m {:02}s", seconds % 60),
+        () => format!("{seconds}s"),
+    }
+}
+
+/// From one moment to another.
+pub(crate) fn between(from: Timestamp, to: Timestamp) -> String {
+    span(to.as_second() - from.as_second())
+}
+
+/// A number of many digits in a few: `950`, `12.3k`, `4.1M`.
+pub(crate) fn count(number: u64) -> String {
+    match number {
+        0..1_000 => number.to_string(),
+        1_000..1_000_000 => format!("{}.{}k", number / 1_000, number % 1_000 / 100),
+        _ => format!("{}.{}M", number / 1_000_000, number % 1_000_000 / 100_000),
+    }
+}
+
+/// The beginning of a hash or a session's name, long enough to be typed.
+pub(crate) fn short(name: &str) -> &str {
+    name.get(..8).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_others_cannot_steer_the_terminal() {
+        assert_eq!(
+            clean("a\u{1b}[2Jb\u{9b}c\rd\u{202e}e\tf\n"),
+            "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\u{fffd}e\tf\n"
+        );
+        assert_eq!(line("\n  one \t two\nthree"), "one two");
+    }
+
+    #[test]
+    fn spans_show_two_units() {
+        let shown = [-3, 0, 59, 60, 3_599, 3_600, 7_500, 100_000].map(span);
+        assert_eq!(shown, ["0s", "0s", "59s", "1m 00s", "59m 59s", "1h 00m", "2h 05m", "1d 3h"]);
+    }
+
+    #[test]
+    fn wide_characters_count_twice() {
+        assert_eq!(fit("日本語の文", 5), "日本…");
+        assert_eq!(pad("ü", 3), "ü  ");
+        assert_eq!(wrap("one two three four five", 10), ["one two three four", "five"]);
+    }
+
+    #[test]
+    fn counts_are_short() {
+        assert_eq!([0, 999, 12_345, 4_190_000].map(count), ["0", "999", "12.3k", "4.1M"]);
+    }
+}
