@@ -1,0 +1,31 @@
+# Each target is one script in .ci/, which continuous integration runs as well.
+.PHONY: run test setup check e2e bench bundle setup-clis clean
+.DEFAULT_GOAL := run
+
+run: ## the window; without a display the demo session in the terminal
+	@.ci/launch
+
+test: ## everything that can fail: core, window, real CLIs, the real window under Xvfb
+	@.ci/test
+
+setup: ## system packages (Debian, Ubuntu) and the window's npm packages
+	@.ci/setup test
+
+check: ## formatting, lints, types, boundaries between the layers
+	@.ci/check
+
+e2e: ## only the test of the real window
+	@.ci/e2e
+
+bench: ## the figures that issue 2 asks for
+	@.ci/bench
+
+bundle: ## a .deb below target/release/bundle/deb
+	@.ci/bundle
+
+setup-clis: ## the pinned claude, codex and gemini into .clis/, for the acceptance tests
+	@.ci/setup-clis
+
+clean: ## everything that was built; .clis/ stays
+	cargo clean
+	rm -rf ui/node_modules ui/dist gen
