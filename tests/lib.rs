@@ -1,1 +1,4 @@
 //! Shared by the acceptance tests.
+
+#[path = "model-server/mod.rs"]
+pub mod model_server;
