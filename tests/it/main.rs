@@ -1,1 +1,3 @@
 //! One integration binary: one link, one place to look.
+
+mod journal;
