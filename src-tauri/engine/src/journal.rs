@@ -74,9 +74,12 @@ impl Journal {
         private::folder(folder).map_err(|error| JournalError::io("make", folder, &error))?;
         let lock = lock(folder)?;
         let created = private::options().read(true).append(true).create_new(true).open(&path);
-        let file = created.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => JournalError::Exists { path: folder.display().to_string() },
-            _ => JournalError::io("make", &path, &error),
+        let file = created.map_err(|error| {
+            if error.kind() == std::io::ErrorKind::AlreadyExists {
+                JournalError::Exists { path: folder.display().to_string() }
+            } else {
+                JournalError::io("make", &path, &error)
+            }
         })?;
         let sync = || {
             private::sync_folder(folder).and_then(|()| folder.parent().map_or(Ok(()), private::sync_folder))
@@ -269,9 +272,12 @@ pub fn is_held(folder: &Path) -> bool {
 
 fn open_to_read(folder: &Path) -> Result<File, JournalError> {
     let path = folder.join(FILE);
-    File::open(&path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => JournalError::Missing { path: folder.display().to_string() },
-        _ => JournalError::io("open", &path, &error),
+    File::open(&path).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::NotFound {
+            JournalError::Missing { path: folder.display().to_string() }
+        } else {
+            JournalError::io("open", &path, &error)
+        }
     })
 }
 

@@ -64,20 +64,13 @@ fn check(bytes: &[u8]) -> String {
         Err(error) => {
             assert_eq!(std::fs::read(folder.join(FILE)).unwrap(), bytes, "a refused journal is left alone");
             let (readable, why) = read_readable(folder).unwrap();
-            let wrong_line = |error: JournalError| match error {
-                JournalError::Damaged { line, .. } | JournalError::Newer { line, .. } => Some(line),
-                _ => None,
-            };
-            assert_eq!(why.clone().and_then(wrong_line), wrong_line(error.clone()));
-            assert_eq!(unlocked, Err(why.unwrap()));
-            return match error {
-                JournalError::Damaged { line, readable: count, .. } => {
-                    assert_eq!((count, line), (readable.len() as u64, readable.len() as u64 + 1));
-                    format!("damaged in {line}")
-                }
-                JournalError::Newer { line, .. } => format!("newer in {line}"),
-                other => format!("{other:?}"),
-            };
+            let why = why.unwrap();
+            assert_eq!(
+                refused(&why, readable.len() as u64).rsplit(' ').next(),
+                refused(&error, readable.len() as u64).rsplit(' ').next()
+            );
+            assert_eq!(unlocked, Err(why));
+            return refused(&error, readable.len() as u64);
         }
     };
     let count = recovered.entries.len() as u64;
@@ -93,6 +86,19 @@ fn check(bytes: &[u8]) -> String {
     drop(journal);
     assert_eq!(Journal::open(folder, &session()).unwrap().1.entries, entries(1, count + 2));
     if cut == 0 { format!("{count}") } else { format!("{count}, cut {cut}") }
+}
+
+/// What a journal with `readable` good entries was refused for.
+fn refused(error: &JournalError, readable: u64) -> String {
+    if let JournalError::Damaged { line, readable: count, .. } = error {
+        assert_eq!((*count, *line), (readable, readable + 1));
+        format!("damaged in {line}")
+    } else if let JournalError::Newer { line, .. } = error {
+        assert_eq!(*line, readable + 1);
+        format!("newer in {line}")
+    } else {
+        format!("{error:?}")
+    }
 }
 
 /// Where each line ends, the beginning included.
