@@ -40,10 +40,17 @@ pub enum Event {
         /// The last holder did not close it.
         crashed: bool,
     },
+    /// What was left of the last run's workers has been read; work goes on.
+    SessionReady,
     /// Something the user should know, that stops nothing.
     Warned {
         /// In a sentence.
         text: String,
+    },
+    /// 80 % of a limit are used; said once for each limit.
+    LimitWarned {
+        /// Which limit: `tokens`, `cost_usd`, `workers`, `session_minutes`.
+        limit: String,
     },
     /// A plan is there, not yet agreed to.
     PlanProposed {
@@ -149,6 +156,15 @@ pub enum Event {
         /// What became of it.
         ballot: Ballot,
     },
+    /// A reviewer submitted a valid answer through the tools; counted when its worker has ended.
+    AnswerSubmitted {
+        /// Which review.
+        review: ReviewId,
+        /// Whose answer.
+        worker: WorkerId,
+        /// The answer.
+        answer: crate::Answer,
+    },
     /// A reviewer's answer was no verdict; it is asked once more.
     AnswerRefused {
         /// Which review.
@@ -214,10 +230,10 @@ pub enum Event {
     StopRequested {
         /// Without grace.
         now: bool,
+        /// What for: decides how the session ends.
+        reason: StopReason,
         /// Why, in a sentence.
-        reason: String,
-        /// Who wants it.
-        by: Actor,
+        text: String,
     },
     /// A notification was handed to the desktop; never sent again.
     Notified {
@@ -231,6 +247,21 @@ pub enum Event {
         /// Why, in a sentence.
         why: String,
     },
+}
+
+/// What a stop is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The user wants it.
+    Person,
+    /// A limit of the session was crossed.
+    Limit,
+    /// The user gave the session up.
+    Abandoned,
+    /// The program is being closed.
+    Closing,
 }
 
 /// Everything a session starts from.
@@ -409,13 +440,6 @@ pub enum Job {
         /// What to check.
         checks: Vec<crate::Check>,
     },
-    /// Make the frozen tree of a review, and learn what it holds.
-    Freeze {
-        /// What it is about.
-        subject: Subject,
-        /// The commit; the session branch as it stands when `None`.
-        commit: Option<CommitHash>,
-    },
     /// Check a reviewer's evidence against the frozen tree, and that the tree is still what it was.
     Verify {
         /// Which review.
@@ -485,17 +509,6 @@ pub enum JobOutcome {
     Checked {
         /// One for each.
         results: Vec<CheckResult>,
-    },
-    /// A frozen tree is there.
-    Frozen {
-        /// The commit.
-        commit: CommitHash,
-        /// Its tree.
-        tree: TreeHash,
-        /// Where the diff begins.
-        base: CommitHash,
-        /// Files that differ.
-        changed: Vec<String>,
     },
     /// An answer's evidence has been looked at.
     Verified {
@@ -571,6 +584,8 @@ pub enum About {
     Job {
         /// Which.
         job: JobId,
+        /// What waits for it.
+        subject: Option<Subject>,
     },
 }
 

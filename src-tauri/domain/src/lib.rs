@@ -5,11 +5,19 @@ mod decision;
 mod event;
 mod failure;
 mod ids;
+pub mod limits;
 mod note;
 mod plan;
+pub mod policy;
+mod prompt;
+pub mod recovery;
 mod review;
 mod settings;
+mod state;
+mod step;
+mod summary;
 mod text;
+mod timeline;
 mod wire;
 
 pub use agent::*;
@@ -19,9 +27,14 @@ pub use failure::*;
 pub use ids::*;
 pub use note::*;
 pub use plan::*;
+pub use prompt::{Material, prompt, writes};
 pub use review::*;
 pub use settings::*;
+pub use state::*;
+pub use step::{Effect, Input, Now, Step};
+pub use summary::*;
 pub use text::*;
+pub use timeline::timeline;
 pub use wire::*;
 
 /// The window's types come from here, so that no field can be spelled differently on the other side.

@@ -134,6 +134,11 @@ pub enum PlanError {
     /// Nobody would change anything.
     #[error("no task writes; at least one architect or implementer is needed")]
     NobodyWrites,
+    /// A reviewing task with nothing to review.
+    #[error(
+        "task {0:?} writes nothing and depends on no task that writes; a reviewer judges what its dependencies made"
+    )]
+    JudgesNothing(TaskId),
     /// Weights that do not add up.
     #[error("the weights add up to {0}; they must add up to 100, give or take {WEIGHT_SLACK}")]
     Weights(u32),
@@ -273,6 +278,12 @@ impl Plan {
         if !self.tasks.iter().any(Task::makes) {
             return Err(PlanError::NobodyWrites);
         }
+        let judges_nothing = |task: &&Task| {
+            !task.makes() && !task.depends_on.iter().filter_map(|on| self.task(on)).any(Task::makes)
+        };
+        if let Some(task) = self.tasks.iter().find(judges_nothing) {
+            return Err(PlanError::JudgesNothing(task.id.clone()));
+        }
         Ok(())
     }
 
@@ -307,5 +318,72 @@ impl Task {
     #[must_use]
     pub fn makes(&self) -> bool {
         self.writes && self.role != Role::Reviewer
+    }
+}
+
+impl Plan {
+    /// The plan used when the lead is missing or answers badly twice: architecture, implementation, validation
+    /// (SPEC section 3). Roles go to the agents that suit them best among those that are there.
+    #[must_use]
+    pub fn built_in(goal: &str, agents: &[AgentInfo], checks: &[String]) -> Self {
+        use crate::Dialect::{Claude, Codex, Gemini};
+        let first = |wanted: &[crate::Dialect]| {
+            let found =
+                wanted.iter().find_map(|dialect| agents.iter().find(|agent| agent.dialect == *dialect));
+            found.map(|agent| (agent.name.clone(), agent.dialect.vendor()))
+        };
+        let (architect, designs) =
+            first(&[Gemini, Claude, Codex]).unwrap_or((AgentName::default(), crate::Vendor::Google));
+        let (implementer, builds) = first(&[Claude, Codex, Gemini]).unwrap_or((architect.clone(), designs));
+        let judge = [Codex, Claude, Gemini].into_iter().filter(|dialect| dialect.vendor() != builds);
+        let judge = first(&judge.collect::<Vec<_>>()).map(|(name, _)| name);
+        let task = |id: &str, title: &str, role, agent: &AgentName, weight, what: &str, on: &[&str]| Task {
+            id: id.into(),
+            title: title.to_owned(),
+            role,
+            agent: agent.clone(),
+            weight,
+            instructions: format!("{what}\n\nThe user's prompt:\n{goal}"),
+            depends_on: on.iter().map(|id| TaskId::from(*id)).collect(),
+            acceptance: Vec::new(),
+            milestones: Vec::new(),
+            writes: role != Role::Reviewer,
+        };
+        let rest = if judge.is_some() { 0 } else { 15 };
+        let mut design = task(
+            "architecture",
+            "Design",
+            Role::Architect,
+            &architect,
+            40 + rest,
+            "Read the project and write ARCHITECTURE_SPEC.md: what is to be built, in which files, with which interfaces and tests. Write no code.",
+            &[],
+        );
+        design.acceptance = vec![Check::File { path: "ARCHITECTURE_SPEC.md".to_owned() }];
+        let mut build = task(
+            "implementation",
+            "Implementation and tests",
+            Role::Implementer,
+            &implementer,
+            45,
+            "Implement what ARCHITECTURE_SPEC.md describes, with tests. Keep to the project's own style.",
+            &["architecture"],
+        );
+        build.acceptance = checks.iter().map(|run| Check::Command { run: run.clone() }).collect();
+        build.milestones = vec!["implementation and tests are complete".to_owned()];
+        let mut tasks = vec![design, build];
+        // The judge must not have made what it judges; with two vendors that holds for what the other one built.
+        if let Some(judge) = judge {
+            tasks.push(task(
+                "validation",
+                "Validation",
+                Role::Reviewer,
+                &judge,
+                15,
+                "Validate the merged result against the user's prompt and ARCHITECTURE_SPEC.md.",
+                &["implementation"],
+            ));
+        }
+        Self { summary: "The built-in plan: design, implementation, validation.".to_owned(), tasks }
     }
 }

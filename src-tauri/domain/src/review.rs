@@ -228,6 +228,10 @@ pub struct Review {
     pub subject: Subject,
     /// Why it was made.
     pub trigger: Trigger,
+    /// Whether the subject waits for it. Reviews on the way (a milestone while work goes on) do not gate.
+    pub gate: bool,
+    /// What was announced or asked, in the worker's words; may be empty. Never shown to reviewers.
+    pub about: String,
     /// Which round on this subject, from 1.
     pub round: u32,
     /// The frozen tree.

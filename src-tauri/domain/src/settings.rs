@@ -19,6 +19,8 @@ pub struct Settings {
     pub parallel: u32,
     /// The project's own check commands, run by `sh -c` in the tree under check. Empty: guessed from the project.
     pub checks: Vec<String>,
+    /// Folders besides the project that a worker may be given when it turns out to need them.
+    pub directories: Vec<String>,
     /// Agents by name. The three known ones are there without being named.
     pub agents: BTreeMap<AgentName, AgentSettings>,
     /// The rules of reviewing.
@@ -110,6 +112,7 @@ impl Default for Settings {
             approve_plan: false,
             parallel: 3,
             checks: Vec::new(),
+            directories: Vec::new(),
             agents: Dialect::ALL.map(|dialect| (dialect.as_str().into(), AgentSettings::of(dialect))).into(),
             review: ReviewRules::default(),
             limits: Limits::default(),
