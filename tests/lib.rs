@@ -1,4 +1,5 @@
 //! Shared by the acceptance tests.
 
+pub mod clis;
 #[path = "model-server/mod.rs"]
 pub mod model_server;

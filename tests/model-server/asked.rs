@@ -115,15 +115,19 @@ impl Asked {
             .filter_map(|part| if let Part::User(it) = part { Some(it.as_str()) } else { None });
         let mut texts = std::iter::once(self.system.as_str()).chain(users);
         texts.find_map(|text| {
-            text.lines().find_map(|line| {
-                let line = line.trim().trim_start_matches("- ");
-                let after = |start: &str| Some(line.strip_prefix(start)?.trim().trim_matches('`').to_owned());
-                after("Primary working directory:")
-                    .or_else(|| after("Working directory:"))
-                    .or_else(|| Some(line.strip_prefix("<cwd>")?.strip_suffix("</cwd>")?.to_owned()))
-            })
+            let lines: Vec<&str> = text.lines().map(|line| line.trim().trim_start_matches("- ")).collect();
+            lines.iter().enumerate().find_map(|(at, line)| folder_in(line, lines.get(at + 1).copied()))
         })
     }
+}
+
+/// The folder that a line tells, or the one after it.
+fn folder_in(line: &str, next: Option<&str>) -> Option<String> {
+    let found = line
+        .strip_prefix("Primary working directory:")
+        .or_else(|| line.strip_prefix("<cwd>")?.strip_suffix("</cwd>"))
+        .or_else(|| next.filter(|_| line == "**Workspace Directories:**"))?;
+    Some(found.trim().to_owned())
 }
 
 /// All words in a piece of content: a string, or a list of parts with `text` or `content`.

@@ -271,7 +271,8 @@ fn join_lines(value: &mut Value) {
     match value {
         Value::Object(map) => {
             if let (1, Some(Value::Array(lines))) = (map.len(), map.get("$lines")) {
-                *value = lines.iter().map(|it| format!("{}\n", it.as_str().unwrap_or_default())).collect();
+                let text = lines.iter().map(|it| format!("{}\n", it.as_str().unwrap_or_default()));
+                *value = Value::String(text.collect());
                 return;
             }
             map.values_mut().for_each(join_lines);

@@ -1,0 +1,3 @@
+//! The real CLIs, pinned, against the scripted model server; on loopback only.
+
+mod cli;
