@@ -1,0 +1,233 @@
+//! Gemini CLI.
+
+use domain::{AgentEvent, Blocker, BlockerKind, Status, StatusKind, ToolOutcome, Usage};
+use serde_json::{Value, json};
+
+use crate::failure::{self, Class};
+use crate::launch::{Dialected, LaunchRequest, MCP_SERVER, TOOL_PATIENCE_S, words};
+use crate::run::{Kind, Run, Tool, first_of, note, number, text_at};
+use crate::version;
+
+/// Attempts at one request; the CLI's own ten take four minutes (measured).
+const ATTEMPTS: u32 = 4;
+
+/// The first version with `--output-format stream-json` (October 2025).
+const STREAMS_SINCE: [u64; 3] = [0, 11, 0];
+
+pub(crate) fn flags(request: &LaunchRequest<'_>) -> Dialected {
+    // The flag takes a list parted by commas and knows no way to write one inside of a path.
+    let directories: Vec<String> =
+        request.directories().into_iter().filter(|path| !path.contains(',')).collect();
+    let mut args = words(&["--yolo", "--skip-trust"]);
+    if !directories.is_empty() {
+        args.extend(["--include-directories".to_owned(), directories.join(",")]);
+    }
+    let streams = version::parse(&request.agent.version).is_none_or(|version| STREAMS_SINCE <= version);
+    args.extend(words(&["--output-format", if streams { "stream-json" } else { "json" }]));
+    if let Some(model) = &request.settings.model {
+        args.extend(["-m".to_owned(), model.clone()]);
+    }
+    if let Some(session) = request.resume {
+        args.extend(["--resume".to_owned(), session.to_owned()]);
+    }
+    args.extend(request.settings.args.iter().cloned());
+    let path = request.files.join("gemini-settings.json");
+    let env = vec![
+        // One process instead of two; the launcher of the second swallows signals (measured).
+        ("GEMINI_CLI_NO_RELAUNCH", "1".to_owned()),
+        ("GEMINI_CLI_SYSTEM_SETTINGS_PATH", path.to_string_lossy().into_owned()),
+        ("GEMINI_TELEMETRY_ENABLED", "false".to_owned()),
+    ];
+    Dialected { args, env, files: vec![(path, settings(request))] }
+}
+
+/// System settings are merged over the user's; `mcpServers` are joined by name (bundle of 0.61.0, `mergeSettings`).
+fn settings(request: &LaunchRequest<'_>) -> String {
+    let mut settings = json!({
+        "general": { "maxAttempts": ATTEMPTS, "enableAutoUpdate": false, "enableAutoUpdateNotification": false },
+        "privacy": { "usageStatisticsEnabled": false },
+    });
+    if let Some(server) = request.mcp {
+        settings["mcpServers"] = json!({ MCP_SERVER: {
+            "command": server.program,
+            "args": server.args,
+            "timeout": TOOL_PATIENCE_S * 1000,
+            "trust": true,
+        }});
+    }
+    settings.to_string()
+}
+
+/// Whether this is a piece of the assistant's words, cut anywhere: also in the middle of a control sequence, so these
+/// are cleaned when they are put together.
+pub(crate) fn is_piece(value: &Value) -> bool {
+    text_at(value, "/type") == Some("message") && text_at(value, "/role") == Some("assistant")
+}
+
+pub(crate) fn read(run: &mut Run, value: &Value) -> Vec<AgentEvent> {
+    let kind = text_at(value, "/type").unwrap_or_default();
+    if is_piece(value) {
+        run.alive();
+        let text = text_at(value, "/content").unwrap_or_default();
+        run.told.answer.push_str(text);
+        return run.piece(text);
+    }
+    // Anything else ends the paragraph.
+    let mut events = run.rest();
+    events.extend(match kind {
+        "init" => {
+            run.told.session = text_at(value, "/session_id").map(str::to_owned);
+            run.told.model = text_at(value, "/model").map(str::to_owned);
+            let (session, model) = (run.told.session.clone(), run.told.model.clone());
+            let text = "gemini".to_owned();
+            vec![AgentEvent::Status(Status { what: StatusKind::Started, text, session, model, usage: None })]
+        }
+        // Our own prompt, said back.
+        "message" => Vec::new(),
+        "tool_use" => tool_use(run, value),
+        "tool_result" => tool_result(run, value),
+        "error" => error(run, value),
+        "result" => result(run, value),
+        "" if value.get("response").is_some() || value.get("error").is_some() => document(run, value),
+        other => vec![note(format!("an event that is new to us: {other}"))],
+    });
+    events
+}
+
+fn tool_use(run: &mut Run, value: &Value) -> Vec<AgentEvent> {
+    run.alive();
+    // What was said before a tool call was commentary, not the answer.
+    run.told.answer.clear();
+    let id = text_at(value, "/tool_id").unwrap_or_default();
+    let name = text_at(value, "/tool_name").unwrap_or("a tool");
+    let input = |field: &str| value.pointer("/parameters").and_then(|input| input.get(field)?.as_str());
+    let file = input("file_path").or(input("absolute_path")).or(input("dir_path")).or(input("path"));
+    let kind = match name {
+        "write_file" | "replace" | "edit" => Kind::Writes,
+        "read_file" => Kind::Reads,
+        "run_shell_command" => Kind::Runs,
+        _ => Kind::Other,
+    };
+    let said = input("command").or(file).or(input("description")).or(input("query")).or(input("title"));
+    let tool = Tool {
+        name: name.to_owned(),
+        kind,
+        command: input("command").map(str::to_owned),
+        file: file.map(str::to_owned),
+        text: said.unwrap_or_default().to_owned(),
+    };
+    let mut events = vec![run.tool_starts(id, tool)];
+    if name == "write_todos" {
+        run.todos.clear();
+        let list = value.pointer("/parameters/todos").and_then(Value::as_array);
+        for (at, item) in list.into_iter().flatten().enumerate() {
+            let state = text_at(item, "/status").unwrap_or_default();
+            if state != "cancelled" {
+                let text = text_at(item, "/description").unwrap_or_default();
+                run.todo(&at.to_string(), text, state == "completed");
+            }
+        }
+        events.push(run.todo_list());
+    }
+    events
+}
+
+fn tool_result(run: &mut Run, value: &Value) -> Vec<AgentEvent> {
+    let id = text_at(value, "/tool_id").unwrap_or_default();
+    let said = first_of(value, &["/output", "/error/message"]);
+    if text_at(value, "/status") == Some("success") {
+        return run.tool_ends(id, ToolOutcome::Ok, None, said);
+    }
+    let outside = failure::path_outside(said);
+    if outside.is_none() && text_at(value, "/error/type") != Some("policy_violation") {
+        return run.tool_ends(id, ToolOutcome::Failed, None, said);
+    }
+    let path = run.deny(id, None, outside.as_deref(), outside.is_some(), said);
+    let mut events = run.tool_ends(id, ToolOutcome::Denied, None, said);
+    let text = domain::head(said, 1000);
+    events.push(AgentEvent::Blocker(Blocker { what: BlockerKind::Permission, text, resets_at: None, path }));
+    events
+}
+
+fn error(run: &mut Run, value: &Value) -> Vec<AgentEvent> {
+    let text = text_at(value, "/message").unwrap_or_default();
+    if text_at(value, "/severity") == Some("error") {
+        return vec![run.fails(class_of(text), text)];
+    }
+    vec![note(text.to_owned())]
+}
+
+fn class_of(text: &str) -> Class {
+    failure::of_text(domain::Dialect::Gemini, text).unwrap_or(Class::Crashed)
+}
+
+fn result(run: &mut Run, value: &Value) -> Vec<AgentEvent> {
+    let stats = |field: &str| number(value, &format!("/stats/{field}"));
+    let (all, cached) = (stats("input_tokens"), stats("cached"));
+    run.told.usage =
+        Usage { input: all.saturating_sub(cached), output: stats("output_tokens"), cached, cost_usd: None };
+    let well = text_at(value, "/status") == Some("success");
+    run.told.answer = crate::clean(&run.told.answer);
+    run.told.terminal = Some(well);
+    let mut events = Vec::new();
+    if !well {
+        let text = text_at(value, "/error/message").unwrap_or_default();
+        let limit = text_at(value, "/error/type") == Some("FatalTurnLimitedError");
+        if limit || run.fault_class().is_none() {
+            let class = if limit { Class::CliLimit } else { class_of(text) };
+            events.push(run.fails(class, text));
+        }
+    }
+    let what = if well { StatusKind::TurnDone } else { StatusKind::Note };
+    let text = if well { String::new() } else { "the turn ended with an error".to_owned() };
+    events.push(AgentEvent::Status(Status {
+        what,
+        text,
+        session: None,
+        model: None,
+        usage: Some(run.told.usage),
+    }));
+    events
+}
+
+/// What `--output-format json` prints at the end, on stdout or, with an error, on stderr.
+pub(crate) fn document(run: &mut Run, value: &Value) -> Vec<AgentEvent> {
+    if let Some(session) = text_at(value, "/session_id") {
+        run.told.session = Some(session.to_owned());
+    }
+    let models = value.pointer("/stats/models").and_then(Value::as_object);
+    for (name, model) in models.into_iter().flatten() {
+        run.told.model.get_or_insert_with(|| name.clone());
+        let spent = &mut run.told.usage;
+        let cached = number(model, "/tokens/cached");
+        spent.input = spent.input.saturating_add(number(model, "/tokens/prompt").saturating_sub(cached));
+        spent.output = spent.output.saturating_add(number(model, "/tokens/candidates"));
+        spent.cached = spent.cached.saturating_add(cached);
+    }
+    if let Some(error) = value.get("error").filter(|error| !error.is_null()) {
+        run.told.terminal = Some(false);
+        let text = text_at(error, "/message").unwrap_or_default();
+        let class = if text_at(error, "/type") == Some("FatalTurnLimitedError") {
+            Class::CliLimit
+        } else {
+            failure::of_text(domain::Dialect::Gemini, text)
+                .or_else(|| failure::of_gemini_exit(i32::try_from(number(error, "/code")).unwrap_or(1)))
+                .unwrap_or(Class::Crashed)
+        };
+        return vec![run.fails(class, text)];
+    }
+    run.told.terminal = Some(true);
+    run.told.answer = text_at(value, "/response").unwrap_or_default().to_owned();
+    let mut events = run.words(&run.told.answer.clone());
+    for warning in value.get("warnings").and_then(Value::as_array).into_iter().flatten() {
+        events.push(note(warning.as_str().map_or_else(|| warning.to_string(), str::to_owned)));
+    }
+    events.push(AgentEvent::Status(Status {
+        what: StatusKind::TurnDone,
+        text: String::new(),
+        session: run.told.session.clone(),
+        model: run.told.model.clone(),
+        usage: Some(run.told.usage),
+    }));
+    events
+}
