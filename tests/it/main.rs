@@ -1,5 +1,8 @@
 //! One integration binary: one link, one place to look.
-#![expect(clippy::unwrap_used, reason = "what a test cannot do without has to fail it; clippy knows only test functions")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot do without has to fail it; clippy knows only test functions"
+)]
 
 mod journal;
 mod model_server;
