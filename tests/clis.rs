@@ -16,6 +16,8 @@ use crate::model_server::{ModelServer, Scenario};
 const CODEX_MODEL: &str = "gpt-5.5";
 /// The model gemini asks for; without one it asks a router first.
 const GEMINI_MODEL: &str = "gemini-2.5-pro";
+/// Where the system's own programs are.
+const PATH: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 /// Exit code of `.ci/setup-clis` when the registry cannot be reached.
 const UNREACHABLE: i32 = 69;
 
@@ -74,7 +76,7 @@ pub fn programs() -> PathBuf {
     folder.map_or_else(PathBuf::new, Path::to_owned)
 }
 
-/// The program under test, `orchestrate`, built anew unless it is up to date.
+/// The program under test, `orchestrate`; built unless it is up to date, but never inside the network namespace.
 ///
 /// # Panics
 /// When it cannot be built.
@@ -117,6 +119,8 @@ pub fn on_loopback(test: &str, body: impl FnOnce(PathBuf)) {
         body(bin);
         return;
     }
+    // What needs a registry, or takes long, is done before.
+    let _ = orchestrate();
     let Some(enter) = namespace() else {
         eprint(&format!("{test}: no network namespace here; loopback by configuration only"));
         body(bin);
@@ -175,8 +179,13 @@ impl Kit {
     }
 
     fn fill_home(&self) -> io::Result<()> {
-        for folder in ["tmp", ".claude", ".codex", ".gemini", "empty-path"] {
+        for folder in ["tmp", ".claude", ".codex", ".gemini", "empty-path", "path"] {
             std::fs::create_dir_all(self.home.join(folder))?;
+        }
+        // Of the folder that holds node only node is taken: CLIs are often installed next to it.
+        #[cfg(unix)]
+        if let Some(node) = which("node") {
+            std::os::unix::fs::symlink(node, self.home.join("path/node"))?;
         }
         let base = self.server.url(&self.scenario);
         // Plugins make codex ask the vendor's and other hosts at its start, analytics off or not (measured).
@@ -224,10 +233,9 @@ impl Kit {
     #[must_use]
     pub fn environment(&self) -> BTreeMap<String, String> {
         let home = self.home.to_string_lossy();
-        let node = which("node").and_then(|it| it.parent().map(|it| it.to_string_lossy().into_owned()));
-        let cargo_free = format!("{}:/usr/local/bin:/usr/bin:/bin", node.unwrap_or_default());
+        let path = format!("{home}/path:{}", PATH.join(":"));
         let pairs = [
-            ("PATH", cargo_free),
+            ("PATH", path),
             ("HOME", home.clone().into_owned()),
             ("TMPDIR", format!("{home}/tmp")),
             ("LANG", "C.UTF-8".to_owned()),
@@ -259,11 +267,16 @@ impl Kit {
         pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// The settings (TOML) with which the product launches these agents against the server; of the others there is
-    /// no trace on the machine, as far as the product can find out.
+    /// The settings (TOML) with which the product launches these agents against the server. The others are missing:
+    /// nothing is said of them, unless this machine has them; then the settings name a program that is not there.
     #[must_use]
     pub fn settings(&self, agents: &[Dialect]) -> String {
         let mut text = String::from("checks = [\"sh check.sh\"]\n");
+        let here = |it: &Dialect| PATH.iter().any(|folder| Path::new(folder).join(it.as_str()).exists());
+        for missing in Dialect::ALL.iter().filter(|it| !agents.contains(it) && here(it)) {
+            let nowhere = json!(self.home.join("empty-path").join(missing.as_str()));
+            text += &format!("\n[agents.{}]\ncommand = {nowhere}\n", missing.as_str());
+        }
         for dialect in agents {
             // JSON strings are TOML strings.
             let program = json!(self.program(*dialect));

@@ -1,3 +1,5 @@
 //! The real CLIs, pinned, against the scripted model server; on loopback only.
 
 mod cli;
+mod job;
+mod session;
