@@ -1,4 +1,5 @@
 //! See the package description.
 
+pub mod calls;
 pub mod journal;
 mod private;

@@ -29,3 +29,10 @@ pub(crate) fn folder(path: &Path) -> io::Result<()> {
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
+
+/// Writes a file that nobody else may read, whole.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+    let mut file = options().write(true).create(true).truncate(true).open(path)?;
+    file.write_all(bytes)
+}

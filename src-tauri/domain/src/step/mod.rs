@@ -28,7 +28,10 @@ pub enum Input {
         warnings: Vec<String>,
     },
     /// A process took the session up again; what is left of its workers follows as `Said` and `Ended`.
-    Resume,
+    Resume {
+        /// What was wrong with its journal, and was mended.
+        warnings: Vec<String>,
+    },
     /// All that is left of the last run has been read.
     Ready,
     /// The engine made the process.
@@ -171,7 +174,7 @@ impl Next<'_> {
                     self.emit(Event::Warned { text });
                 }
             }
-            Input::Resume => self.resume(),
+            Input::Resume { warnings } => self.resume(warnings),
             Input::Ready if self.state.resuming => self.ready(),
             Input::Ready => {}
             Input::Started { worker, process, argv } => {
@@ -189,7 +192,7 @@ impl Next<'_> {
     }
 
     /// A finished session is only looked at; any other goes on.
-    fn resume(&mut self) {
+    fn resume(&mut self, warnings: Vec<String>) {
         let done = matches!(self.state.ended, Some((crate::Outcome::Done, _)));
         if done {
             self.perform_pending();
@@ -197,6 +200,9 @@ impl Next<'_> {
         }
         let crashed = self.state.ended.is_none();
         self.emit(Event::SessionResumed { crashed });
+        for text in warnings {
+            self.emit(Event::Warned { text });
+        }
     }
 
     fn ready(&mut self) {

@@ -433,7 +433,7 @@ fn a_resumed_session_goes_on_from_every_entry() {
         // The process dies here: nothing that was under way comes back by itself.
         world.queue.clear();
         world.odds.clear();
-        world.send(Input::Resume);
+        world.send(Input::Resume { warnings: vec![] });
         let lost: Vec<WorkerId> = world.state.live().map(|(id, _)| id).collect();
         for worker in lost {
             let exit = Exit { code: None, signal: Some(9), cause: ExitCause::Orphaned };
