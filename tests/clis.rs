@@ -104,7 +104,7 @@ pub fn orchestrate() -> PathBuf {
     path
 }
 
-/// Set inside the namespace.
+/// Set inside the namespace, to the folder of the CLIs.
 const INSIDE: &str = "ORCHESTRATE_TEST_NETNS";
 
 /// Runs a test in a network namespace that has nothing but loopback, where the machine allows it; else as it is, on
@@ -114,11 +114,11 @@ const INSIDE: &str = "ORCHESTRATE_TEST_NETNS";
 /// # Panics
 /// When the test fails inside.
 pub fn on_loopback(test: &str, body: impl FnOnce(PathBuf)) {
-    let Some(bin) = installed() else { return };
-    if std::env::var_os(INSIDE).is_some() {
-        body(bin);
+    if let Some(bin) = std::env::var_os(INSIDE) {
+        body(bin.into());
         return;
     }
+    let Some(bin) = installed() else { return };
     // What needs a registry, or takes long, is done before.
     let _ = orchestrate();
     let Some(enter) = namespace() else {
@@ -129,7 +129,7 @@ pub fn on_loopback(test: &str, body: impl FnOnce(PathBuf)) {
     let this = std::env::current_exe().unwrap_or_default();
     let mut inside = Command::new(enter[0]);
     inside.args(&enter[1..]).args(["sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]).arg(this);
-    inside.args(["--exact", test, "--nocapture", "--include-ignored"]).env(INSIDE, "1").stdin(Stdio::null());
+    inside.args(["--exact", test, "--nocapture", "--include-ignored"]).env(INSIDE, &bin).stdin(Stdio::null());
     let (passed, shown) = match inside.output() {
         Ok(done) => {
             let words =

@@ -15,9 +15,10 @@ fn prompt(purpose: &str) -> String {
 }
 
 /// Runs a CLI with a prompt on its standard input. Its output goes to a file: gemini loses what a pipe cannot take.
-fn run(kit: &Kit, dialect: Dialect, cwd: &Path, prompt: &str) -> (Output, String) {
+fn run(kit: &Kit, dialect: Dialect, model: &[&str], cwd: &Path, prompt: &str) -> (Output, String) {
     let path = kit.home().join("stdout");
     let mut command = kit.command(dialect, cwd);
+    command.args(model);
     command.stdin(Stdio::piped()).stdout(std::fs::File::create(&path).unwrap()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(prompt.as_bytes()).unwrap();
@@ -33,17 +34,17 @@ fn served(requests: &[Record]) -> Vec<&str> {
     models.map(|it| it.served.as_str()).collect()
 }
 
-fn check(dialect: Dialect, bin: PathBuf) {
+fn check(dialect: Dialect, model: &[&str], bin: PathBuf) {
     let kit = Kit::new(bin, "smoke");
     let project = kit.home().join("project");
     std::fs::create_dir(&project).unwrap();
 
-    let (_, said) = run(&kit, dialect, &project, &prompt("plain"));
+    let (_, said) = run(&kit, dialect, model, &project, &prompt("plain"));
     // gemini prints the pieces of an answer as they come.
     assert!(said.contains("Hello from the scripted model.") || said.contains("Hello from the"), "{said}");
     assert_eq!(served(&kit.requests()), ["plain #0"]);
 
-    let (_, said) = run(&kit, dialect, &project, &prompt("write"));
+    let (_, said) = run(&kit, dialect, model, &project, &prompt("write"));
     let written = std::fs::read_to_string(project.join("notes/hello.txt")).unwrap();
     assert_eq!(written, "hello\nsecond\n");
     assert!(said.contains("parallel"), "{said}");
@@ -57,15 +58,23 @@ fn check(dialect: Dialect, bin: PathBuf) {
 
 #[test]
 fn claude_works_against_the_server() {
-    on_loopback("real_clis::cli::claude_works_against_the_server", |bin| check(Dialect::Claude, bin));
+    on_loopback("real_clis::cli::claude_works_against_the_server", |bin| check(Dialect::Claude, &[], bin));
 }
 
 #[test]
 fn codex_works_against_the_server() {
-    on_loopback("real_clis::cli::codex_works_against_the_server", |bin| check(Dialect::Codex, bin));
+    on_loopback("real_clis::cli::codex_works_against_the_server", |bin| check(Dialect::Codex, &[], bin));
+}
+
+/// Newer models run one JavaScript tool that calls the others, and their tools are announced inside of the input.
+#[test]
+fn codex_works_in_code_mode() {
+    on_loopback("real_clis::cli::codex_works_in_code_mode", |bin| {
+        check(Dialect::Codex, &["-m", "gpt-6.1-sol"], bin);
+    });
 }
 
 #[test]
 fn gemini_works_against_the_server() {
-    on_loopback("real_clis::cli::gemini_works_against_the_server", |bin| check(Dialect::Gemini, bin));
+    on_loopback("real_clis::cli::gemini_works_against_the_server", |bin| check(Dialect::Gemini, &[], bin));
 }
