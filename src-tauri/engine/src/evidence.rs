@@ -1,0 +1,160 @@
+//! Whether what a reviewer quotes stands in the reviewed tree (SPEC section 7).
+
+use domain::{CheckedFinding, Evidence, Finding};
+
+/// Fewer characters than this prove nothing: they stand everywhere.
+const LEAST_QUOTE: usize = 4;
+
+/// Looks for a finding's quote in the file it names, white space apart. `read` gives a file of the reviewed tree by the
+/// name the reviewer used; `None` when it is not there or the name leaves the tree. Never fails: what cannot be read
+/// is not found.
+pub fn check(finding: Finding, read: impl FnOnce(&str) -> Option<Vec<u8>>) -> CheckedFinding {
+    let (evidence, found_at) = look(&finding, read);
+    CheckedFinding { finding, evidence, found_at }
+}
+
+fn look(finding: &Finding, read: impl FnOnce(&str) -> Option<Vec<u8>>) -> (Evidence, Option<u32>) {
+    let (Some(file), Some(quote)) = (finding.file.as_deref(), finding.quote.as_deref()) else {
+        return (Evidence::NotCheckable, None);
+    };
+    let file = file.trim();
+    let quoted = quote.chars().filter(|c| !c.is_whitespace()).count();
+    if file.is_empty() || quoted < LEAST_QUOTE {
+        return (Evidence::NotCheckable, None);
+    }
+    let Some(bytes) = read(file) else { return (Evidence::NotFound, None) };
+    let text = Squeezed::new(&String::from_utf8_lossy(&bytes));
+    let near = finding.lines.as_deref().and_then(first_line);
+    let plain = text.find(quote, near);
+    let found = plain.or_else(|| text.find(&added_lines(quote)?, near));
+    match found {
+        Some(line) => (Evidence::Verified, Some(line)),
+        None => (Evidence::NotFound, None),
+    }
+}
+
+/// A text with every run of white space as one blank, and where its lines begin.
+struct Squeezed {
+    text: String,
+    /// Where each line's first word begins in `text`, with its number from 1.
+    lines: Vec<(usize, u32)>,
+}
+
+impl Squeezed {
+    fn new(text: &str) -> Self {
+        let mut squeezed = Self { text: String::with_capacity(text.len()), lines: Vec::new() };
+        for (number, line) in (1..).zip(text.lines()) {
+            let mut first = true;
+            for word in line.split_whitespace() {
+                if !squeezed.text.is_empty() {
+                    squeezed.text.push(' ');
+                }
+                if std::mem::take(&mut first) {
+                    squeezed.lines.push((squeezed.text.len(), number));
+                }
+                squeezed.text.push_str(word);
+            }
+        }
+        squeezed
+    }
+
+    /// The line on which a quote begins: of several places the one nearest to the line that was named.
+    fn find(&self, quote: &str, near: Option<u32>) -> Option<u32> {
+        let quote = quote.split_whitespace().collect::<Vec<_>>().join(" ");
+        let places = self.text.match_indices(&quote).filter_map(|(at, _)| self.line(at));
+        places.min_by_key(|line| near.map_or(*line, |near| line.abs_diff(near)))
+    }
+
+    fn line(&self, at: usize) -> Option<u32> {
+        let after = self.lines.partition_point(|(begins, _)| *begins <= at);
+        self.lines.get(after.checked_sub(1)?).map(|(_, number)| *number)
+    }
+}
+
+/// The first number of `12`, `12-18`, `L12`.
+fn first_line(lines: &str) -> Option<u32> {
+    let from = lines.find(|c: char| c.is_ascii_digit())?;
+    let digits: String = lines[from..].chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+/// A quote that was copied out of a diff, without the signs at its lines: only when it has no removed lines.
+fn added_lines(quote: &str) -> Option<String> {
+    let lines: Option<Vec<&str>> = quote
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.strip_prefix('+').or_else(|| line.strip_prefix(' ')))
+        .collect();
+    let text = lines?.join("\n");
+    let enough = LEAST_QUOTE <= text.chars().filter(|c| !c.is_whitespace()).count();
+    (quote.lines().any(|line| line.starts_with('+')) && enough).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "fn main() {\n    let total = 1;\n\n    print(total);\n}\n// ä ö\nlet total = 1;\n";
+
+    fn check(
+        file: Option<&str>,
+        lines: Option<&str>,
+        quote: Option<&str>,
+        evidence: Evidence,
+        at: Option<u32>,
+    ) {
+        let finding = Finding {
+            severity: domain::Severity::Concern,
+            title: "t".to_owned(),
+            file: file.map(str::to_owned),
+            lines: lines.map(str::to_owned),
+            quote: quote.map(str::to_owned),
+            why: String::new(),
+            recommendation: String::new(),
+        };
+        let read = |name: &str| (name == "src/a.rs").then(|| FILE.as_bytes().to_vec());
+        let checked = super::check(finding.clone(), read);
+        assert_eq!(checked, CheckedFinding { finding, evidence, found_at: at });
+    }
+
+    #[test]
+    fn quotes_are_found_where_they_stand() {
+        let a = Some("src/a.rs");
+        let verified = |lines, quote, at| check(a, lines, Some(quote), Evidence::Verified, Some(at));
+        verified(Some("4"), "print(total);", 4);
+        verified(Some("9000"), "print(total);", 4);
+        verified(None, "let   total\t=\n1;", 2);
+        verified(Some("7"), "let total = 1;", 7);
+        verified(Some("L2-3"), "let total = 1;", 2);
+        verified(Some("1-5"), "fn main() {\n  let total = 1;\n  print(total);", 1);
+        verified(None, "ä ö\nlet", 6);
+        verified(None, "otal = 1", 2);
+        verified(None, "+    let total = 1;\n+\n+    print(total);", 2);
+        check(Some("  src/a.rs "), None, Some("print(total);"), Evidence::Verified, Some(4));
+    }
+
+    #[test]
+    fn what_does_not_stand_there_is_not_found() {
+        let a = Some("src/a.rs");
+        let missing = |file, quote| check(file, None, Some(quote), Evidence::NotFound, None);
+        missing(a, "print(totals);");
+        missing(a, "-    let total = 1;");
+        missing(a, "lettotal = 1;");
+        missing(Some("src/b.rs"), "print(total);");
+        missing(Some("../a.rs"), "print(total);");
+    }
+
+    #[test]
+    fn what_proves_nothing_is_not_checkable() {
+        let a = Some("src/a.rs");
+        for (file, quote) in [
+            (None, Some("print(total);")),
+            (a, None),
+            (a, Some("  ")),
+            (a, Some("} ;\n)")),
+            (Some(" "), Some("print")),
+        ] {
+            check(file, Some("1"), quote, Evidence::NotCheckable, None);
+        }
+    }
+}
