@@ -203,12 +203,6 @@ impl From<Snapshot> for JobOutcome {
     }
 }
 
-impl From<Frozen> for JobOutcome {
-    fn from(Frozen { commit, tree, base, changed }: Frozen) -> Self {
-        Self::Frozen { commit, tree, base, changed }
-    }
-}
-
 impl From<Merge> for JobOutcome {
     fn from(merge: Merge) -> Self {
         match merge {
