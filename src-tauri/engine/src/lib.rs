@@ -3,6 +3,9 @@
 pub mod calls;
 pub mod evidence;
 pub mod git;
+pub mod config;
+pub mod discover;
+pub mod folders;
 pub mod journal;
 mod private;
 pub mod trees;
