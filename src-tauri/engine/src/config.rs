@@ -277,6 +277,9 @@ fn fault(settings: &Settings) -> Option<Fault> {
     {
         return Some(Fault::new(&["checks"], format!("holds {check:?}, which is no command")));
     }
+    if let Some(folder) = settings.directories.iter().find(|folder| !Path::new(folder).is_absolute()) {
+        return Some(Fault::new(&["directories"], format!("holds {folder:?}, which is no absolute path")));
+    }
     if !settings.agents.contains_key(&settings.lead) {
         return Some(Fault::new(
             &["lead"],

@@ -71,6 +71,7 @@ fn faults_have_a_place_and_a_sentence() {
     );
     check("lead = 'nobody'", "1:1: lead is \"nobody\", which is no agent of these settings");
     check("checks = ['make', ' ']", "1:1: checks holds \" \", which is no command");
+    check("directories = ['../up']", "1:1: directories holds \"../up\", which is no absolute path");
     check(
         "[agents.codex]\nenv = { 'A=B' = '1' }",
         "2:1: agents.codex.env holds \"A=B\", which cannot be a variable's name or has a NUL in its value",

@@ -96,7 +96,8 @@ fn merged(mut login: Environment, own: Environment) -> Environment {
     login
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

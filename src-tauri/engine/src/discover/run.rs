@@ -27,11 +27,16 @@ pub(super) enum Ran {
         /// At most 1 MiB.
         stderr: Vec<u8>,
     },
-    /// It did not end in time and was killed with its process group.
+    /// It did not end in time, used no processor time either, and was killed with its process group.
     Hung,
     /// It could not be started.
     NotStarted(io::Error),
 }
+
+/// How long a program that is computing, on a busy machine, is waited for beyond its time.
+const MOST_PATIENCE: Duration = Duration::from_secs(20);
+/// A program that used no processor time for this long is not computing.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// Runs a program with exactly this environment, in the file system's root so that no project's files steer it.
 pub(super) fn run(program: &Path, args: &[&str], env: &BTreeMap<String, String>, timeout: Duration) -> Ran {
@@ -40,17 +45,18 @@ pub(super) fn run(program: &Path, args: &[&str], env: &BTreeMap<String, String>,
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let deadline = Instant::now() + timeout;
+    let began = Instant::now();
     let mut child = match spawn(&mut command) {
         Ok(child) => child,
         Err(error) => return Ran::NotStarted(error),
     };
     let stdout = child.stdout.take().map(collect);
     let stderr = child.stderr.take().map(collect);
+    let mut busy = Busy::default();
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
-            Ok(None) if Instant::now() < deadline => thread::sleep(PAUSE),
+            Ok(None) if began.elapsed() < timeout || busy.is_it(child.id(), began) => thread::sleep(PAUSE),
             Ok(None) | Err(_) => {
                 kill(&mut child);
                 return Ran::Hung;
@@ -58,9 +64,37 @@ pub(super) fn run(program: &Path, args: &[&str], env: &BTreeMap<String, String>,
         }
     };
     // What it left behind in its group holds our pipes and would keep running.
+    let deadline = Instant::now() + IDLE;
     let (stdout, stderr) = (all(stdout, deadline), all(stderr, deadline));
     kill_group(&child);
     Ran::Ended { code: status.code(), stdout, stderr }
+}
+
+/// Tells a slow program from one that hangs: a node program needs many seconds to start on a machine that is busy
+/// with builds, and must not be taken for broken.
+#[derive(Default)]
+struct Busy {
+    used: Option<u64>,
+    since: Option<Instant>,
+}
+
+impl Busy {
+    /// Whether the process used processor time within the last [`IDLE`], and [`MOST_PATIENCE`] is not used up.
+    fn is_it(&mut self, pid: u32, began: Instant) -> bool {
+        let used = processor_time(pid);
+        if used.is_some() && used != self.used {
+            (self.used, self.since) = (used, Some(Instant::now()));
+        }
+        began.elapsed() < MOST_PATIENCE && self.since.is_some_and(|since| since.elapsed() < IDLE)
+    }
+}
+
+/// Clock ticks that a process has used; `None` where the system does not tell.
+fn processor_time(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in brackets may hold anything; user and system time are fields 14 and 15, see proc(5).
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
 /// A script that was written a moment ago may still be open for writing in a process that another thread is just
