@@ -22,7 +22,6 @@ export function pipeline({ head, plan, tasks, reviews, open }: Facts): Step[] {
     const of = tasks.filter((task) => task.role === role);
     if (of.length === 0) return approved ? "none" : "open";
     if (of.every((task) => task.stage === "accepted")) return "done";
-    if (of.some((task) => task.stage === "blocked")) return "needs";
     return of.some((task) => task.stage !== "waiting" && task.stage !== "accepted") ? "now" : "open";
   };
   const reading = reviews.some((review) => review.seats.some((seat) => seat.ballot === null));

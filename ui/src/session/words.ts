@@ -12,6 +12,7 @@ import CircleSlash from "@lucide/svelte/icons/circle-slash";
 import CircleStop from "@lucide/svelte/icons/circle-stop";
 import CircleX from "@lucide/svelte/icons/circle-x";
 import Flag from "@lucide/svelte/icons/flag";
+import Gavel from "@lucide/svelte/icons/gavel";
 import GitMerge from "@lucide/svelte/icons/git-merge";
 import LifeBuoy from "@lucide/svelte/icons/life-buoy";
 import ListTodo from "@lucide/svelte/icons/list-todo";
@@ -209,7 +210,7 @@ export const kinds: Record<TimelineKind, Word> = {
   review: say("review", Scale, "working"),
   error: say("error", CircleX, "needs"),
   session: say("session", Bot, "quiet"),
-  decision: say("decision", Scale, "done"),
+  decision: say("decision", Gavel, "quiet"),
   recovery: say("repair", LifeBuoy, "warn"),
   question: say("question", MessageCircleQuestionMark, "needs"),
 };

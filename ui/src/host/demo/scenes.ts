@@ -59,6 +59,17 @@ export function head(
   };
 }
 
+/** The ledger when nothing but the plan has been made. */
+const little = {
+  usage: { input: 38_200, output: 4_100, cached: 0, cost_usd: 0.21 },
+  tokens_cap: 2_000_000,
+  cost_cap: 10,
+  cost_incomplete: false,
+  minutes_cap: 60,
+  workers: 1,
+  reviews: 0,
+};
+
 function worker(
   now: number,
   id: number,
@@ -490,7 +501,10 @@ export const scenes: Record<Scene, (now: number) => Rows> = {
     ),
   }),
   plan: (now) => ({
-    session: head(now, "needs_you", "The plan waits for your approval.", { began: before(now, 64) }),
+    session: head(now, "needs_you", "The plan waits for your approval.", {
+      began: before(now, 64),
+      spent: little,
+    }),
     w1: worker(now, 1, "claude", "lead", "done", { began: 62, last: 12, ended: 10 }),
     plan: planRow(false),
     q1: question(now, 1, 10, {
