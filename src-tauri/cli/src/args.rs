@@ -288,13 +288,9 @@ fn explain(error: &clap::Error) -> UserError {
     let text = error.render().to_string();
     let first = text.lines().next().unwrap_or_default();
     let first = first.strip_prefix("error: ").unwrap_or(first).trim_end_matches(':').to_owned();
-    let listed: Vec<&str> = match error.kind() {
-        ErrorKind::MissingRequiredArgument => {
-            text.lines().skip(1).take_while(|line| !line.is_empty()).collect()
-        }
-        _ => Vec::new(),
-    };
-    let listed: String = listed.iter().map(|line| format!(" {}", line.trim())).collect();
+    let lists = error.kind() == ErrorKind::MissingRequiredArgument;
+    let listed = text.lines().skip(1).take_while(|line| lists && !line.is_empty());
+    let listed: String = listed.map(|line| format!(" {}", line.trim())).collect();
     let mut sentence = first.replace("unrecognized subcommand", "unexpected word") + &listed;
     if let Some(letter) = sentence.chars().next() {
         sentence.replace_range(..letter.len_utf8(), &letter.to_uppercase().to_string());

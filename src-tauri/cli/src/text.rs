@@ -1,6 +1,7 @@
 //! Text from elsewhere made fit for a terminal: no control characters, no more columns than there are.
 
 use console::{measure_text_width, truncate_str};
+use domain::SessionId;
 use jiff::Timestamp;
 
 /// Without control characters: what agents say must not move the cursor or set the title (THREATS T30).
@@ -82,7 +83,12 @@ pub(crate) fn count(number: u64) -> String {
     }
 }
 
-/// The beginning of a hash or a session's name, long enough to be typed.
+/// The beginning of a session's name: its time to the millisecond, short enough to be typed.
+pub(crate) fn name(session: &SessionId) -> &str {
+    session.0.get(..13).unwrap_or(&session.0)
+}
+
+/// The beginning of a hash.
 pub(crate) fn short(name: &str) -> &str {
     name.get(..8).unwrap_or(name)
 }

@@ -1,0 +1,70 @@
+//! `--json`: the journal's entries, one per line, as they become true.
+
+use std::path::Path;
+
+use domain::{ErrorCode, Seq, UserError};
+use engine::journal::{JournalError, Pages};
+
+use crate::said::out;
+
+/// Entries read at a time.
+const PAGE: usize = 500;
+
+/// A journal, and how far it was printed.
+#[derive(Debug)]
+pub(crate) struct Entries {
+    pages: Pages,
+    printed: Seq,
+}
+
+impl Entries {
+    /// The journal in a session's folder, nothing printed yet.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn of(folder: &Path) -> Result<Self, UserError> {
+        Ok(Self { pages: Pages::open(folder).map_err(broken)?, printed: Seq(0) })
+    }
+
+    /// Prints what came since the last time.
+    ///
+    /// # Errors
+    /// When the journal is damaged.
+    pub(crate) fn print(&mut self) -> Result<(), UserError> {
+        loop {
+            let page = self.pages.after(self.printed, PAGE).map_err(broken)?;
+            for entry in &page {
+                out(&serde_json::to_string(entry).map_err(|error| internal(&error))?);
+                self.printed = entry.seq;
+            }
+            if page.len() < PAGE {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// A journal's fault, in two parts: what is wrong, and what to do.
+pub(crate) fn broken(error: JournalError) -> UserError {
+    let text = error.to_string();
+    let (message, hint) = text.split_once("; ").unwrap_or((&text, ""));
+    let code = if matches!(error, JournalError::Busy) { ErrorCode::Busy } else { ErrorCode::Internal };
+    UserError { code, message: sentence(message), hint: sentence(hint) }
+}
+
+/// A fault of ours.
+pub(crate) fn internal(error: &dyn std::error::Error) -> UserError {
+    UserError {
+        code: ErrorCode::Internal,
+        message: sentence(&error.to_string()),
+        hint: "This is a fault in the program: please report it.".to_owned(),
+    }
+}
+
+/// Begun with a capital letter and ended with a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    let stop = if text.is_empty() || text.ends_with('.') { "" } else { "." };
+    first + letters.as_str() + stop
+}

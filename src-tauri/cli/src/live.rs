@@ -1,0 +1,92 @@
+//! The part of the screen that changes in place: a line for each worker, one for the tasks, one for the session.
+
+use console::measure_text_width;
+use domain::{TaskRow, TaskStage, WorkerRow};
+use jiff::Timestamp;
+
+use crate::{
+    model::Model,
+    news::purpose,
+    text::{between, clean, count, fit, line, pad},
+    view::View,
+    words::{self, Tone},
+};
+
+/// Seconds of silence after which a worker's age is shown in another tone.
+const QUIET: i64 = 60;
+
+/// The lines, at most `most` of them, none wider than the view.
+pub(crate) fn block(model: &Model, now: Timestamp, view: &View, most: usize) -> Vec<String> {
+    let live = model.live();
+    let widest = live.iter().map(|row| measure_text_width(&who(row))).max().unwrap_or_default().min(30);
+    let mut lines: Vec<String> = live.into_iter().map(|row| worker(row, widest, now, view)).collect();
+    let room = most.saturating_sub(2).max(1);
+    if room < lines.len() {
+        let hidden = lines.len() - room + 1;
+        lines.truncate(room - 1);
+        lines.push(view.text(Tone::Dim, &format!("… and {hidden} more workers")));
+    }
+    let tasks: Vec<String> = model.tasks().into_iter().map(|row| task(row, view)).collect();
+    if !tasks.is_empty() {
+        lines.push(tasks.join(" · "));
+    }
+    lines.extend(session(model, now, view));
+    // The last column stays free: some terminals wrap as soon as it is written.
+    lines.into_iter().map(|line| fit(&line, view.columns.saturating_sub(1))).collect()
+}
+
+fn who(row: &WorkerRow) -> String {
+    format!("{} {} {}", row.agent, row.role.as_str(), purpose(row))
+}
+
+/// A worker's truth line: what it is, how it stands, what it does, since when, and when it last said something.
+fn worker(row: &WorkerRow, widest: usize, now: Timestamp, view: &View) -> String {
+    let (sign, word, tone) = words::worker(row.stage);
+    let progress = row.progress.map_or("    –".to_owned(), |percent| format!("{percent:>3} %"));
+    let head = format!(
+        "{} {} {} {} {progress}",
+        view.text(tone, sign),
+        pad(&row.id.to_string(), 4),
+        pad(&who(row), widest),
+        view.text(tone, &pad(word, 8)),
+    );
+    let silent = now.as_second() - row.last_event.as_second();
+    let age = format!("{} ago", between(row.last_event, now));
+    let age = view.text(if silent < QUIET { Tone::Dim } else { Tone::Warn }, &pad(&age, 11));
+    let doing = match (&row.tool, row.tool_since) {
+        (Some(tool), Some(since)) => format!("{} ({})", clean(&line(tool)), between(since, now)),
+        (Some(tool), None) => line(tool),
+        (None, _) => line(&row.last_text),
+    };
+    format!("{head}  {age} {doing}")
+}
+
+fn task(row: &TaskRow, view: &View) -> String {
+    let (sign, word, tone) = words::task(row.stage);
+    let progress = if row.stage != TaskStage::Accepted && row.progress > 0 {
+        format!(" {} %", row.progress)
+    } else {
+        String::new()
+    };
+    format!("{} {}{progress}", row.id, view.text(tone, &format!("{sign} {word}")))
+}
+
+/// How the session stands, and what it cost so far.
+fn session(model: &Model, now: Timestamp, view: &View) -> Option<String> {
+    let row = model.session()?;
+    let (sign, word, tone) = words::phase(row.phase);
+    let usage = &row.spent.usage;
+    let mut parts = vec![
+        view.text(tone, &format!("{sign} {word}")),
+        between(row.began, now),
+        format!("{} tokens", count(usage.input + usage.output)),
+    ];
+    if let Some(cost) = usage.cost_usd {
+        parts.push(format!("{}${cost:.2}", if row.spent.cost_incomplete { "≥ " } else { "" }));
+    }
+    let why = line(&row.why);
+    if !why.is_empty() {
+        parts.push(view.text(Tone::Dim, &why));
+    }
+    Some(parts.join(" · "))
+}

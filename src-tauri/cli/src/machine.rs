@@ -1,0 +1,65 @@
+//! What a command runs on: the engine, the options that all commands take, and how the reader looks at it.
+
+use std::path::PathBuf;
+
+use domain::{ErrorCode, Outcome, SessionId, State, Summary, UserError};
+use engine::{Engine, Options, journal};
+use jiff::Timestamp;
+
+use crate::{args::Common, entries::broken, view::View};
+
+/// What a command runs on.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    /// The door to everything.
+    pub engine: Engine,
+    /// Options that all commands take.
+    pub common: Common,
+    /// Where sessions live.
+    pub workspace: PathBuf,
+    /// How standard output is looked at.
+    pub view: View,
+}
+
+impl Machine {
+    /// Opens the engine.
+    ///
+    /// # Errors
+    /// What the engine says of workspace and settings.
+    pub(crate) fn open(common: &Common) -> Result<Self, UserError> {
+        let workspace = match &common.workspace {
+            Some(workspace) => workspace.clone(),
+            None => engine::default_workspace()?,
+        };
+        let orchestrate = std::env::current_exe().map_err(|error| UserError {
+            code: ErrorCode::Internal,
+            message: format!("The program cannot find itself: {error}."),
+            hint: "Start it by its full path.".to_owned(),
+        })?;
+        let options = Options { workspace: workspace.clone(), config: common.config.clone(), orchestrate };
+        let engine = Engine::new(options)?;
+        Ok(Self { engine, common: common.clone(), workspace, view: View::of(false) })
+    }
+
+    /// A session's folder.
+    pub(crate) fn folder(&self, session: &SessionId) -> PathBuf {
+        self.workspace.join(session.as_str())
+    }
+
+    /// The summary of a session as its journal tells it, and when its last entry was written.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub(crate) fn summary(&self, session: &SessionId) -> Result<(Summary, Timestamp), UserError> {
+        let mut state = State::default();
+        for entry in journal::read(&self.folder(session)).map_err(broken)? {
+            state.apply(&entry);
+        }
+        Ok((domain::summary(&state), state.last))
+    }
+}
+
+/// An outcome by its name in a summary; `None` while the session runs.
+pub(crate) fn outcome(summary: &Summary) -> Option<Outcome> {
+    serde_json::from_value(serde_json::Value::String(summary.outcome.clone())).ok()
+}
