@@ -99,7 +99,7 @@ pub(crate) async fn answer(
 /// Whether a single word is rather a session than an answer.
 async fn names_session(machine: &Machine, word: &str) -> Result<bool, UserError> {
     let like = 8 <= word.len() && word.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    let known = |known: &SessionSummary| known.session.as_str().starts_with(&word.to_lowercase());
+    let known = |known: &SessionSummary| pick::fits(known.session.as_str(), &word.to_lowercase());
     Ok(like && pick::sessions(&machine.engine).await?.iter().any(known))
 }
 

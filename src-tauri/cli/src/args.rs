@@ -74,7 +74,7 @@ pub(crate) enum Command {
     },
     /// Take a session up again, or let a paused one go on.
     Resume {
-        /// Its name or the beginning of it; the newest of the project when absent.
+        /// Its name, or the beginning or end of it; the newest of the project when absent.
         session: Option<String>,
         /// Without a window.
         #[arg(long)]
@@ -87,12 +87,12 @@ pub(crate) enum Command {
     },
     /// Freeze the workers and start none.
     Pause {
-        /// Its name or the beginning of it; the newest of the project when absent.
+        /// Its name, or the beginning or end of it; the newest of the project when absent.
         session: Option<String>,
     },
     /// Stop the workers; the session can be resumed.
     Stop {
-        /// Its name or the beginning of it; the newest of the project when absent.
+        /// Its name, or the beginning or end of it; the newest of the project when absent.
         session: Option<String>,
         /// Without grace.
         #[arg(long)]
@@ -100,7 +100,7 @@ pub(crate) enum Command {
     },
     /// Have the work as it stands reviewed.
     Review {
-        /// Its name or the beginning of it; the newest of the project when absent.
+        /// Its name, or the beginning or end of it; the newest of the project when absent.
         session: Option<String>,
         /// One task; every task at work when absent.
         #[arg(long, value_name = "TASK", value_parser = ValueParser::from(task_id))]
@@ -120,7 +120,7 @@ pub(crate) enum Command {
     },
     /// Bring the result into the branch you came from.
     Land {
-        /// Its name or the beginning of it; the newest of the project when absent.
+        /// Its name, or the beginning or end of it; the newest of the project when absent.
         session: Option<String>,
         /// How; the best that works when absent.
         #[arg(long, value_parser = methods())]
@@ -137,7 +137,7 @@ pub(crate) enum Command {
     },
     /// Print what happened in a session up to an entry, and how it stood there.
     Replay {
-        /// Its name or the beginning of it; the newest of the project when absent.
+        /// Its name, or the beginning or end of it; the newest of the project when absent.
         session: Option<String>,
         /// The last entry to look at.
         #[arg(long, value_name = "SEQ", value_parser = ValueParser::from(seq))]
@@ -224,6 +224,9 @@ pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> User
 /// What the grammar allows, but nobody can mean.
 fn misplaced(arguments: &Arguments) -> Option<UserError> {
     let Arguments { prompt, flags, command, .. } = arguments;
+    if flags.port.or(command.as_ref().and_then(Command::port)).is_some() {
+        return Some(usage("The API and its dashboard come with a later version.", "Leave --port out."));
+    }
     match (prompt, command) {
         (Some(prompt), Some(_)) => Some(usage(
             format!("There is a prompt ({:?}) and a command in one line.", domain::head(prompt, 40)),
@@ -253,6 +256,10 @@ fn mistyped(prompt: &str) -> Option<UserError> {
 }
 
 impl Command {
+    fn port(&self) -> Option<u16> {
+        if let Self::Run { flags, .. } = self { flags.port } else { None }
+    }
+
     /// Whether options of starting a session may stand before it.
     fn starts(&self) -> bool {
         matches!(self, Self::Run { .. } | Self::Demo { .. } | Self::Resume { .. })

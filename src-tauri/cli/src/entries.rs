@@ -5,7 +5,7 @@ use std::path::Path;
 use domain::{ErrorCode, Seq, UserError};
 use engine::journal::{JournalError, Pages};
 
-use crate::said::out;
+use crate::{said::out, text::sentence};
 
 /// Entries read at a time.
 const PAGE: usize = 500;
@@ -59,12 +59,4 @@ pub(crate) fn internal(error: &dyn std::error::Error) -> UserError {
         message: sentence(&error.to_string()),
         hint: "This is a fault in the program: please report it.".to_owned(),
     }
-}
-
-/// Begun with a capital letter and ended with a full stop.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    let stop = if text.is_empty() || text.ends_with('.') { "" } else { "." };
-    first + letters.as_str() + stop
 }

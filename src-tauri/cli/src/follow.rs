@@ -18,6 +18,7 @@ use crate::{
     model::Model,
     said::err,
     screen::Screen,
+    text::sentence,
     view::View,
     words::Tone,
 };
@@ -253,7 +254,7 @@ impl<D: Door, W: Write> Follow<D, W> {
         if let Err(error) = done {
             // An answer that was refused: the question is asked again.
             self.asking = None;
-            self.say(format!("{} {}", error.message, error.hint));
+            self.say(format!("{} {}", sentence(&error.message), sentence(&error.hint)));
             self.ask();
         }
     }

@@ -34,26 +34,32 @@ struct Stage {
 
 impl Door for Script {
     async fn request(&self, request: Request) -> Result<Response, UserError> {
-        match request {
-            Request::Watch { since, .. } => loop {
-                let batch = self.0.batches.lock().unwrap().pop_front();
-                if let Some(rows) = batch {
-                    return Ok(Response::Update { seq: Seq(since.0 + 1), rows });
-                }
-                self.0.more.notified().await;
-            },
-            Request::Act { act, .. } => {
-                self.0.acts.lock().unwrap().push(act);
-                match self.0.replies.lock().unwrap().pop_front() {
-                    Some(None) => return Err(usage("That is refused.", "Try another.")),
-                    Some(Some(rows)) => self.0.batches.lock().unwrap().push_back(rows),
-                    None => {}
-                }
-                self.0.more.notify_one();
-                Ok(Response::Accepted)
-            }
-            other => panic!("{other:?} is not asked while following"),
+        if let Request::Act { act, .. } = request {
+            return self.act(act);
         }
+        let Request::Watch { since, .. } = request else {
+            panic!("{request:?} is not asked while following");
+        };
+        loop {
+            let batch = self.0.batches.lock().unwrap().pop_front();
+            if let Some(rows) = batch {
+                return Ok(Response::Update { seq: Seq(since.0 + 1), rows });
+            }
+            self.0.more.notified().await;
+        }
+    }
+}
+
+impl Script {
+    fn act(&self, act: Act) -> Result<Response, UserError> {
+        self.0.acts.lock().unwrap().push(act);
+        match self.0.replies.lock().unwrap().pop_front() {
+            Some(None) => return Err(usage("That is refused.", "Try another.")),
+            Some(Some(rows)) => self.0.batches.lock().unwrap().push_back(rows),
+            None => {}
+        }
+        self.0.more.notify_one();
+        Ok(Response::Accepted)
     }
 }
 

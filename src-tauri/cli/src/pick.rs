@@ -1,4 +1,4 @@
-//! Which session is meant: by name, by the beginning of a name, or the newest of the project.
+//! Which session is meant: by name, by the beginning or the end of a name, or the newest of the project.
 
 use std::path::Path;
 
@@ -29,6 +29,11 @@ pub(crate) async fn session(
     choose(sessions(door).await?, given, target.as_deref(), common.target.is_some())
 }
 
+/// Whether a part of a name stands for it: its beginning, or enough of its end (which is what its branch is called).
+pub(crate) fn fits(name: &str, part: &str) -> bool {
+    name.starts_with(part) || (4 <= part.len() && name.ends_with(part))
+}
+
 /// Among sessions, newest first. `insist`: the target was named, so a session of another one is not meant.
 fn choose(
     sessions: Vec<SessionSummary>,
@@ -38,19 +43,17 @@ fn choose(
 ) -> Result<SessionSummary, UserError> {
     let list = "`orchestrate status` lists all sessions of the workspace.";
     if let Some(given) = given {
-        let beginning = given.strip_prefix("orchestrate/").unwrap_or(given).to_lowercase();
-        let mut found = sessions
-            .into_iter()
-            .filter(|known| known.session.as_str().starts_with(&beginning))
-            .collect::<Vec<_>>();
+        let part = given.strip_prefix("orchestrate/").unwrap_or(given).to_lowercase();
+        let mut found: Vec<SessionSummary> =
+            sessions.into_iter().filter(|known| fits(known.session.as_str(), &part)).collect();
         return match found.len() {
-            _ if beginning.is_empty() => Err(usage("The name of the session is empty.", list)),
+            _ if part.is_empty() => Err(usage("The name of the session is empty.", list)),
             0 => Err(usage(format!("There is no session {given}."), list)),
             1 => Ok(found.remove(0)),
             _ => {
                 let names: Vec<&str> = found.iter().map(|known| name(&known.session)).collect();
-                let hint = format!("Give more of its name: {}.", names.join(", "));
-                Err(usage(format!("More than one session begins with {given}."), hint))
+                let hint = format!("Give one of these instead: {}.", names.join(", "));
+                Err(usage(format!("More than one session fits {given}."), hint))
             }
         };
     }
@@ -98,8 +101,10 @@ mod tests {
     #[test]
     fn sessions_are_found_by_beginning_or_project() {
         check(Some("01a"), None, false, Ok("01a0-old"));
+        check(Some("-mid"), None, false, Ok("01b1-mid"));
+        check(Some("mid"), None, false, Err("There is no session mid."));
         check(Some("orchestrate/01B2"), None, false, Ok("01b2-new"));
-        check(Some("01b"), None, false, Err("More than one session begins with 01b."));
+        check(Some("01b"), None, false, Err("More than one session fits 01b."));
         check(Some("zz"), None, false, Err("There is no session zz."));
         check(Some(""), None, false, Err("The name of the session is empty."));
         check(None, Some("/b"), false, Ok("01b1-mid"));

@@ -34,9 +34,6 @@ const MOST_PROMPT: u64 = 1 << 20;
 /// # Errors
 /// What is wrong with prompt, target, agents or machine.
 pub(crate) async fn start(machine: &Machine, prompt: &str, flags: &Flags) -> Result<ExitCode, UserError> {
-    if flags.port.is_some() {
-        return Err(usage("The API and its dashboard come with a later version.", "Leave --port out."));
-    }
     let goal = if prompt == "-" { piped()? } else { prompt.to_owned() };
     let target = target(machine)?;
     let Flags { yes: approve, unsandboxed, .. } = *flags;

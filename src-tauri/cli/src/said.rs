@@ -7,6 +7,8 @@ use std::{
 
 use domain::{ErrorCode, UserError};
 
+use crate::text::sentence;
+
 /// Prints a text and a newline on standard output. A reader that has gone away is no fault of ours.
 pub(crate) fn out(text: &str) {
     let mut stdout = io::stdout().lock();
@@ -21,9 +23,9 @@ pub(crate) fn err(text: &str) {
 /// Says what is wrong and what to do.
 pub(crate) fn complain(error: &UserError) -> ExitCode {
     let UserError { message, hint, .. } = error;
-    err(&format!("orchestrate: {}", crate::text::clean(message)));
+    err(&format!("orchestrate: {}", sentence(message)));
     if !hint.is_empty() {
-        err(&format!("  {}", crate::text::clean(hint)));
+        err(&format!("  {}", sentence(hint)));
     }
     ExitCode::from(exit_code(error.code))
 }

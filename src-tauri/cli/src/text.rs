@@ -15,6 +15,18 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if hidden(c) { '\u{fffd}' } else { c }).collect()
 }
 
+/// Clean, begun with a capital letter (unless by a name), and ended with a full stop.
+pub(crate) fn sentence(text: &str) -> String {
+    let text = clean(text.trim());
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let named = ["claude", "codex", "gemini", "git"].contains(&first)
+        || !first.chars().all(|c| c.is_ascii_lowercase());
+    let mut letters = text.chars();
+    let head = letters.next().map(|letter| if named { letter } else { letter.to_ascii_uppercase() });
+    let stop = if text.is_empty() || text.ends_with(['.', '!', '?']) { "" } else { "." };
+    head.into_iter().chain(letters).collect::<String>() + stop
+}
+
 /// The first line that is not blank, clean, white space run together.
 pub(crate) fn line(text: &str) -> String {
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
@@ -33,21 +45,30 @@ pub(crate) fn pad(text: &str, columns: usize) -> String {
     text + &" ".repeat(missing)
 }
 
-/// Broken between words into lines of at most this many columns; words that are longer are cut.
+/// Clean, and broken between words into lines of at most this many columns; words that are longer are cut.
 pub(crate) fn wrap(text: &str, columns: usize) -> Vec<String> {
+    broken(&clean(text), columns)
+}
+
+/// As [`wrap`] for a text of our own, which may have colours.
+pub(crate) fn broken(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(20);
     let mut lines = Vec::new();
-    for paragraph in clean(text).lines() {
-        let mut line = String::new();
+    for paragraph in text.lines() {
+        let (mut line, mut width) = (String::new(), 0);
         for word in paragraph.split_whitespace() {
             let word = fit(word, columns);
-            if !line.is_empty() && columns < measure_text_width(&line) + 1 + measure_text_width(&word) {
+            let more = measure_text_width(&word);
+            if width > 0 && columns < width + 1 + more {
                 lines.push(std::mem::take(&mut line));
+                width = 0;
             }
-            if !line.is_empty() {
+            if width > 0 {
                 line.push(' ');
+                width += 1;
             }
             line.push_str(&word);
+            width += more;
         }
         lines.push(line);
     }
@@ -83,9 +104,10 @@ pub(crate) fn count(number: u64) -> String {
     }
 }
 
-/// The beginning of a session's name: its time to the millisecond, short enough to be typed.
+/// The end of a session's name, as its branch has it: random, and short enough to be typed.
 pub(crate) fn name(session: &SessionId) -> &str {
-    session.0.get(..13).unwrap_or(&session.0)
+    let start = session.0.len().saturating_sub(8);
+    session.0.get(start..).unwrap_or(&session.0)
 }
 
 /// The beginning of a hash.
@@ -104,6 +126,16 @@ mod tests {
             "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\u{fffd}e\tf\n"
         );
         assert_eq!(line("\n  one \t two\nthree"), "one two");
+    }
+
+    #[test]
+    fn sentences_begin_and_end_as_such() {
+        let check = |text, expected: &str| assert_eq!(sentence(text), expected);
+        check("there is no session x", "There is no session x.");
+        check("codex is not signed in", "codex is not signed in.");
+        check("/a/b.toml:2:1: unknown", "/a/b.toml:2:1: unknown.");
+        check("What now?", "What now?");
+        check("", "");
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! How a reader looks at what is printed: with or without colours, in which time zone, how many columns wide.
 
-use console::Style;
+use console::{Style, measure_text_width};
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::words::Tone;
+use crate::{
+    text::{broken, pad},
+    words::Tone,
+};
 
 /// A reader's circumstances.
 #[derive(Clone, Debug)]
@@ -87,10 +90,25 @@ impl News {
         } else {
             self.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
         };
-        let label = view.text(self.tone, &crate::text::pad(&self.label, LABEL));
-        let mut lines = vec![format!("{}  {label} {}", view.text(Tone::Dim, &time), self.text)];
-        let indent = " ".repeat(time.len() + 2 + LABEL + 1);
-        lines.extend(self.more.iter().map(|line| format!("{indent}{line}")));
+        let label = view.text(self.tone, &pad(&self.label, LABEL));
+        let width = time.len() + 2 + LABEL + 1;
+        let indent = " ".repeat(width);
+        // Elsewhere a line is a line, for whoever greps it.
+        let room = if view.terminal { view.columns.saturating_sub(width + 1) } else { usize::MAX };
+        let mut text = broken(&self.text, room).into_iter();
+        let first = text.next().unwrap_or_default();
+        let mut lines = vec![format!("{}  {label} {first}", view.text(Tone::Dim, &time))];
+        lines.extend(text.map(|line| format!("{indent}{line}")));
+        for more in &self.more {
+            if measure_text_width(more) <= room {
+                lines.push(format!("{indent}{more}"));
+                continue;
+            }
+            let parts = broken(more, room.saturating_sub(2)).into_iter().enumerate();
+            lines.extend(
+                parts.map(|(place, part)| format!("{indent}{}{part}", if place == 0 { "" } else { "  " })),
+            );
+        }
         lines
     }
 }
