@@ -1,9 +1,31 @@
 //! Whether what a reviewer quotes stands in the reviewed tree (SPEC section 7).
 
-use domain::{CheckedFinding, Evidence, Finding};
+use domain::{CheckedFinding, CommitHash, Evidence, Finding};
+
+use crate::trees::{TreeError, Trees};
 
 /// Fewer characters than this prove nothing: they stand everywhere.
 const LEAST_QUOTE: usize = 4;
+
+/// [`check`] against a commit of a session, for all findings of an answer.
+///
+/// # Errors
+/// When the commit cannot be read: then nothing is known, which is not the same as not found.
+pub fn check_all(
+    trees: &Trees,
+    commit: &CommitHash,
+    findings: Vec<Finding>,
+) -> Result<Vec<CheckedFinding>, TreeError> {
+    let mut checked = Vec::with_capacity(findings.len());
+    for finding in findings {
+        let file = match finding.file.as_deref().map(str::trim) {
+            Some(named) if !named.is_empty() => trees.file_named(commit, named)?,
+            _ => None,
+        };
+        checked.push(check(finding, |_| file));
+    }
+    Ok(checked)
+}
 
 /// Looks for a finding's quote in the file it names, white space apart. `read` gives a file of the reviewed tree by the
 /// name the reviewer used; `None` when it is not there or the name leaves the tree. Never fails: what cannot be read

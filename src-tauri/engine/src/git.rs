@@ -6,6 +6,8 @@
 
 mod call;
 mod hardening;
+#[cfg(test)]
+mod tests;
 
 use std::{
     ffi::{OsStr, OsString},

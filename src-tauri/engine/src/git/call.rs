@@ -218,7 +218,8 @@ impl<'r> Call<'r> {
     fn command(&self) -> Result<Command, GitError> {
         let repository = self.repository;
         let mut command = Command::new(repository.git.program());
-        command.arg(&self.operation).args(&self.arguments).current_dir(&repository.folder);
+        command.arg(&self.operation).args(hardening::flags(&self.operation)).args(&self.arguments);
+        command.current_dir(&repository.folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env_clear().envs(base_environment()).envs(hardening::VARIABLES);
         let (name, email) = repository.git.identity();

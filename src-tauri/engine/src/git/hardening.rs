@@ -38,7 +38,7 @@ pub(super) const VARIABLES: [(&str, &str); 9] = [
 
 /// Overrides on every call: first what can name a program, then what can make git overlook a change, then what
 /// would change results from one machine to the next.
-pub(super) const SETTINGS: [(&str, &str); 39] = [
+pub(super) const SETTINGS: [(&str, &str); 41] = [
     ("core.fsmonitor", "false"),
     ("core.hooksPath", "/dev/null"),
     ("core.sshCommand", "ssh"),
@@ -78,6 +78,9 @@ pub(super) const SETTINGS: [(&str, &str); 39] = [
     ("i18n.commitEncoding", "UTF-8"),
     ("worktree.useRelativePaths", "false"),
     ("core.warnAmbiguousRefs", "false"),
+    // The user's own git, and other sessions, work on the same repository: wait for them (milliseconds).
+    ("core.filesRefLockTimeout", "5000"),
+    ("core.packedRefsTimeout", "5000"),
 ];
 
 /// Most drivers and hooks that a repository may configure; more is an attack or a mistake.
@@ -86,6 +89,16 @@ const MOST_NAMES: usize = 1_000;
 /// git's own three-way merge in place of a configured one: the same result as without the driver. What it cannot
 /// merge (binary files) is a conflict, not an error.
 const MERGE: &str = "git merge-file -q --marker-size=%L %A %O %B || exit 1";
+
+/// What a subcommand carries beside the settings: those that show differences would fail at a driver that was overridden
+/// by nothing.
+pub(super) fn flags(operation: &str) -> &'static [&'static str] {
+    match operation {
+        "diff" | "diff-index" | "diff-tree" | "log" | "show" => &["--no-ext-diff", "--no-textconv"],
+        "commit" => &["--no-verify", "--no-gpg-sign"],
+        _ => &[],
+    }
+}
 
 /// Overrides for each filter, diff, merge and hook driver that the repository configures. They are given by
 /// variables, not by `-c`: a driver's name may contain `=`.

@@ -32,7 +32,7 @@ impl Trees {
         }
         let store = self.store();
         let call = |asked: &[&str]| {
-            let fixed = ["-r", "--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=none"];
+            let fixed = ["-r", "--no-color", "--ignore-submodules=none"];
             let call = store.call("diff-tree").args(fixed).args(asked);
             call.args([from.as_str(), to.as_str(), "--"]).args(&inside)
         };
@@ -62,8 +62,7 @@ impl Trees {
 
     /// The same as the repository names them.
     pub(super) fn changed_paths(&self, from: &CommitHash, to: &CommitHash) -> Result<Vec<Vec<u8>>, GitError> {
-        let asked =
-            ["-r", "--name-only", "-z", "--no-renames", "--no-ext-diff", from.as_str(), to.as_str(), "--"];
+        let asked = ["-r", "--name-only", "-z", "--no-renames", from.as_str(), to.as_str(), "--"];
         Ok(self.store().call("diff-tree").args(asked).run()?.parts().map(<[u8]>::to_vec).collect())
     }
 

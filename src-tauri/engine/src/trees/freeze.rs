@@ -33,8 +33,29 @@ impl Trees {
         commit: &CommitHash,
     ) -> Result<PathBuf, TreeError> {
         let _turn = self.turn();
-        let name = seat(review, agent)?;
-        if let Some(worktree) = self.owned(&name)? {
+        self.checkout(&seat(review, agent)?, commit)
+    }
+
+    /// A checkout of a commit to run checks in, on no branch: its project root. As [`Trees::freeze_seat`].
+    ///
+    /// # Errors
+    /// What git says.
+    pub fn check_tree(&self, commit: &CommitHash) -> Result<PathBuf, TreeError> {
+        let _turn = self.turn();
+        self.checkout(&check(commit), commit)
+    }
+
+    /// Removes the checkout that checks ran in. `None` when there is none.
+    ///
+    /// # Errors
+    /// What git says; the checkout then stays.
+    pub fn remove_check_tree(&self, commit: &CommitHash) -> Result<Option<Removed>, TreeError> {
+        let _turn = self.turn();
+        self.owned(&check(commit))?.map(|worktree| self.remove(worktree)).transpose()
+    }
+
+    fn checkout(&self, name: &str, commit: &CommitHash) -> Result<PathBuf, TreeError> {
+        if let Some(worktree) = self.owned(name)? {
             let as_made = worktree.points_home()
                 && refs::resolve(&self.inside(&worktree), "HEAD")?.as_ref() == Some(commit)
                 && self.tree_now(&worktree, commit)? == self.tree_of(commit)?;
@@ -43,7 +64,7 @@ impl Trees {
             }
             self.remove(worktree)?;
         }
-        let worktree = self.make(&name, true, commit.as_str())?;
+        let worktree = self.make(name, true, commit.as_str())?;
         let root = self.root_in(&worktree.path);
         std::fs::create_dir_all(&root).map_err(TreeError::io(&root))?;
         Ok(root)
@@ -80,6 +101,11 @@ impl Trees {
     }
 }
 
+/// With `_`, which no task's id has.
 fn seat(review: ReviewId, agent: &AgentName) -> Result<String, TreeError> {
-    Ok(format!("review-{review}-{}", names::part(agent.as_str())?))
+    Ok(format!("review_{review}-{}", names::part(agent.as_str())?))
+}
+
+fn check(commit: &CommitHash) -> String {
+    format!("check_{}", commit.as_str().get(..12).unwrap_or(commit.as_str()))
 }

@@ -19,7 +19,7 @@ pub(super) struct OwnedWorktree {
 /// A worktree that is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removed {
-    /// Its name: a task's id, or `review-<review>-<agent>`.
+    /// Its name: a task's id, `review_<review>-<agent>` or `check_<commit>`.
     pub name: String,
     /// Where its uncommitted files were kept, when it had any.
     pub saved: Option<CommitHash>,

@@ -68,17 +68,22 @@ impl Trees {
     fn parent(&self, worktree: &OwnedWorktree) -> Result<CommitHash, TreeError> {
         let began = self.expect(&self.names.private(&format!("_base/{}", worktree.name)))?;
         let branch = names::head(&self.names.task_branch(&worktree.name));
-        let earlier = self.names.private(&worktree.name);
-        let newest = ["--sort=-version:refname", "--count=1", "--format=%(objectname)", &earlier];
-        let newest = CommitHash(self.store().call("for-each-ref").args(newest).text()?);
-        let known =
-            [self.head_of(worktree)?, self.resolve(&branch)?, Some(newest).filter(|it| !it.0.is_empty())];
+        let newest = self.last_snapshot(&worktree.name)?;
+        let known = [self.head_of(worktree)?, self.resolve(&branch)?, newest];
         for commit in known.into_iter().flatten() {
             if self.is_ancestor(&began, &commit)? {
                 return Ok(commit);
             }
         }
         Ok(began)
+    }
+
+    /// The snapshot with the highest number.
+    pub(super) fn last_snapshot(&self, task: &str) -> Result<Option<CommitHash>, TreeError> {
+        let all = self.names.private(task);
+        let newest = ["--sort=-version:refname", "--count=1", "--format=%(objectname)", &all];
+        let newest = self.store().call("for-each-ref").args(newest).text()?;
+        Ok((!newest.is_empty()).then_some(CommitHash(newest)))
     }
 
     /// Moves the task's branch, the worktree's HEAD and its index to a snapshot; the files are it already.

@@ -39,7 +39,12 @@ impl Trees {
         let there = self.resolve(&head(branch))?;
         match (self.resolve(&mark)?, there) {
             (Some(base), Some(_)) => Ok(base),
-            (Some(_), None) => Err(TreeError::Missing { what: format!("the branch {branch}") }),
+            (Some(base), None) => {
+                // Somebody deleted the branch: it goes on from the last snapshot.
+                let to = self.last_snapshot(task)?.unwrap_or_else(|| base.clone());
+                self.transact("task taken up", &[Move::Create { name: head(branch), to }])?;
+                Ok(base)
+            }
             (None, Some(_)) => Err(TreeError::BranchTaken { name: branch.to_owned() }),
             (None, None) => {
                 let base = self.head()?;

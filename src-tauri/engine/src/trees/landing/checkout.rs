@@ -85,12 +85,14 @@ impl Checkout {
         found.extend(above.chain([name]).filter(|path| written.contains(*path)).map(<[u8]>::to_vec));
         let inside = [name, b"/"].concat();
         let below = written.range(inside.clone()..).take_while(|path| path.starts_with(&inside));
-        found.extend(below.filter(|path| self.exists(path)).cloned());
+        // A file where a folder is to be is in the way of all that goes into the folder.
+        let file = self.facts(name).is_some_and(|facts| !facts.is_dir());
+        found.extend(below.filter(|path| file || self.facts(path).is_some()).cloned());
         found
     }
 
-    fn exists(&self, path: &[u8]) -> bool {
-        names::native(path).is_some_and(|path| self.top.join(path).symlink_metadata().is_ok())
+    fn facts(&self, path: &[u8]) -> Option<std::fs::Metadata> {
+        self.top.join(names::native(path)?).symlink_metadata().ok()
     }
 
     /// Which of these files are in the checkout what they are in a commit.

@@ -101,7 +101,7 @@ impl Trees {
 
     /// `:<mode> <mode> <id> <id> <letter>\0<path>\0` for every file that differs from the beginning.
     fn changes(&self, result: &CommitHash) -> Result<Vec<Change>, TreeError> {
-        let asked = ["-r", "--raw", "-z", "--no-renames", "--no-ext-diff", "--no-abbrev"];
+        let asked = ["-r", "--raw", "-z", "--no-renames", "--no-abbrev"];
         let between = [self.kept.base().as_str(), result.as_str(), "--"];
         let raw = self.store().call("diff-tree").args(asked).args(between).run()?.stdout;
         let parts: Vec<&[u8]> = raw.split(|byte| *byte == 0).collect();

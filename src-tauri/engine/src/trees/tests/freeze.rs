@@ -75,3 +75,38 @@ fn a_seat_that_is_gone_is_not_untouched() {
     let frozen = trees.freeze(None).unwrap();
     assert!(!trees.seat_untouched(ReviewId(9), &"codex".into(), &frozen.commit, &frozen.tree).unwrap());
 }
+
+#[test]
+fn evidence_is_looked_for_in_the_reviewed_commit_not_in_later_files() {
+    use domain::{Evidence, Finding, Severity};
+    let world = World::repository();
+    let trees = world.trees();
+    let frozen = trees.freeze(None).unwrap();
+    let seat = trees.freeze_seat(ReviewId(1), &"codex".into(), &frozen.commit).unwrap();
+    write(&seat, "a.txt", "planted by the reviewer\n");
+    write(&seat, "planted.txt", "planted by the reviewer\n");
+    let check = |file: &str, quote: &str, evidence: Evidence, found_at: Option<u32>| {
+        let finding = Finding {
+            severity: Severity::Blocker,
+            title: "t".to_owned(),
+            file: Some(file.to_owned()),
+            lines: Some("1".to_owned()),
+            quote: Some(quote.to_owned()),
+            why: String::new(),
+            recommendation: String::new(),
+        };
+        let checked = crate::evidence::check_all(&trees, &frozen.commit, vec![finding]).unwrap();
+        assert_eq!((checked[0].evidence, checked[0].found_at), (evidence, found_at), "{file}");
+    };
+    check("a.txt", "three", Evidence::Verified, Some(3));
+    check("./src/../a.txt", "two three", Evidence::Verified, Some(2));
+    check(seat.join("a.txt").to_str().unwrap(), "three", Evidence::Verified, Some(3));
+    check("a.txt", "planted by the reviewer", Evidence::NotFound, None);
+    check("planted.txt", "planted by the reviewer", Evidence::NotFound, None);
+    check("../../../../../../etc/passwd", "root", Evidence::NotFound, None);
+    check("/etc/passwd", "root", Evidence::NotFound, None);
+    check("src", "b.txt", Evidence::NotFound, None);
+    let gone = domain::CommitHash("0".repeat(40));
+    let finding = crate::evidence::check_all(&trees, &gone, vec![]);
+    assert!(finding.unwrap().is_empty());
+}

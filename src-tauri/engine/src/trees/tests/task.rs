@@ -62,6 +62,11 @@ fn a_lost_worktree_comes_back_from_its_last_snapshot() {
     fs::remove_dir_all(&path).unwrap();
     trees.prepare_tree(&"t1".into()).unwrap();
     assert_eq!(fs::read_to_string(path.join("c.txt")).unwrap(), "kept\n");
+    // Also when the branch went with it.
+    world.user(&["worktree", "remove", "--force", path.to_str().unwrap()]);
+    world.user(&["branch", "-q", "-D", "orchestrate/456789ab-t1"]);
+    trees.prepare_tree(&"t1".into()).unwrap();
+    assert_eq!(fs::read_to_string(path.join("c.txt")).unwrap(), "kept\n");
 }
 
 #[test]
