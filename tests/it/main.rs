@@ -6,4 +6,5 @@
 
 mod journal;
 mod model_server;
+mod process;
 mod real_clis;

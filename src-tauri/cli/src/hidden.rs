@@ -5,9 +5,8 @@ use std::{ffi::OsString, process::ExitCode};
 /// Runs a hidden command, if the first word after the program's name is one.
 pub(crate) fn run(name: &str, rest: Vec<OsString>) -> Option<ExitCode> {
     // One line per command; each gets the words after its own name.
-    let _ = rest;
     match name {
-        // "guardian" => Some(engine::…(rest)),
+        "guardian" => Some(ExitCode::from(engine::process::guardian_main(&rest))),
         // "mcp" => Some(crate::mcp::run(rest)),
         // "demo-agent" => Some(crate::demo_agent::run(rest)),
         _ => None,

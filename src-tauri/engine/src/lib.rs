@@ -9,4 +9,5 @@ pub mod folders;
 pub mod git;
 pub mod journal;
 mod private;
+pub mod process;
 pub mod trees;

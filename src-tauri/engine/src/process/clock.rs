@@ -1,0 +1,22 @@
+//! A clock that goes on while the machine sleeps, for deadlines (SUPERVISION section 7).
+
+use std::time::Duration;
+
+/// Time since some fixed moment, suspends included where the system can tell.
+pub(super) fn now() -> Duration {
+    #[cfg(unix)]
+    {
+        #[cfg(target_os = "linux")]
+        const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+        #[cfg(not(target_os = "linux"))]
+        const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+        let time = rustix::time::clock_gettime(CLOCK);
+        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+    }
+    #[cfg(not(unix))]
+    {
+        static BEGAN: std::sync::LazyLock<std::time::Instant> =
+            std::sync::LazyLock::new(std::time::Instant::now);
+        BEGAN.elapsed()
+    }
+}
