@@ -33,7 +33,7 @@ export function pipeline({ head, plan, tasks, reviews, open }: Facts): Step[] {
     { name: "Implement", tick: work("implementer") },
     { name: "Review", tick: through ? "done" : reading ? "now" : "open" },
     { name: "Decide", tick: deciding ? "needs" : through ? "done" : "open" },
-    { name: "Land", tick: head.landed !== null ? "done" : through ? "needs" : "open" },
+    { name: "Land", tick: head.landed !== null ? "done" : through ? "now" : "open" },
   ];
 }
 

@@ -96,6 +96,9 @@ export const workerStages: Record<WorkerStage, Word> = {
 
 export const idle: Word = say("idle", CircleDashed, "quiet");
 
+/** A worker that was at work when its session lost its process. */
+export const gone: Word = say("not running", CircleSlash, "quiet");
+
 export const verdicts: Record<Verdict, Word> = {
   approve: say("approve", CircleCheck, "done"),
   concern: say("concern", TriangleAlert, "warn"),

@@ -157,7 +157,8 @@ const lines: Record<Scene, Line[]> = {
 export function timeline(scene: Scene, now: number): TimelineItem[] {
   // A scene's last line is a few seconds old, whatever comes after it in the whole story.
   const late = Math.min(...lines[scene].map(([age]) => age)) - 3;
-  return lines[scene].map(([age, kind, worker, task, text, detail], at) => ({
+  const ordered = [...lines[scene]].sort(([a], [b]) => b - a);
+  return ordered.map(([age, kind, worker, task, text, detail], at) => ({
     seq: at + 1,
     at: before(now, age - late),
     kind,
