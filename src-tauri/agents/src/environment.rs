@@ -198,3 +198,14 @@ fn allowed(request: &LaunchRequest<'_>, name: &str) -> bool {
     };
     own || COMMON.contains(&name) || name.starts_with("LC_") || (request.agent.demo && DEMO.contains(&name))
 }
+
+/// The environment of a project's check commands: what programs in general need, and no vendor's keys.
+#[must_use]
+pub fn check_env(env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let plain = env.iter().filter(|(name, _)| COMMON.contains(&name.as_str()) || name.starts_with("LC_"));
+    let mut kept: BTreeMap<_, _> = plain.map(|(name, value)| (name.clone(), value.clone())).collect();
+    for (name, value) in [("TERM", "dumb"), ("NO_COLOR", "1"), ("GIT_TERMINAL_PROMPT", "0"), ("CI", "1")] {
+        kept.insert(name.to_owned(), value.to_owned());
+    }
+    kept
+}

@@ -16,6 +16,7 @@ mod run;
 mod schema;
 mod version;
 
+pub use environment::check_env;
 pub use clean::{clean, visible};
 pub use launch::{AnswerShape, Launch, LaunchRequest, MCP_SERVER, McpServer, launch};
 pub use reader::{MOST_LINE, Reader};

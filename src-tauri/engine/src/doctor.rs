@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod system;
+pub(crate) use system::is_root;
 
 use system::{Filesystem, Room};
 

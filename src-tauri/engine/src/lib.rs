@@ -1,13 +1,20 @@
-//! See the package description.
+//! All I/O: the session loop, processes, journal, git, discovery. One door: [`Engine::request`].
 
 pub mod calls;
 pub mod config;
+mod demo;
 pub mod discover;
 pub mod doctor;
+mod door;
 pub mod evidence;
 pub mod folders;
 pub mod git;
 pub mod journal;
 mod private;
 pub mod process;
+mod session;
+mod sessions;
 pub mod trees;
+mod view;
+
+pub use door::{Engine, Options, Signal, default_workspace};

@@ -98,15 +98,15 @@ impl Next<'_> {
         }
     }
 
-    pub(super) fn close(&mut self) {
+    pub(super) fn close(&mut self, now: bool) {
         if self.state.ended.is_some() || self.state.opened.is_none() {
             return;
         }
         if self.state.stopping.is_none() {
             let text = "The program is being closed.".to_owned();
-            self.emit(Event::StopRequested { now: false, reason: StopReason::Closing, text });
+            self.emit(Event::StopRequested { now, reason: StopReason::Closing, text });
         }
-        self.stop_workers(false);
+        self.stop_workers(now);
     }
 
     /// Whether a plan is approved; asks for one, or for its approval, when not.

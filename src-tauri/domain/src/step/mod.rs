@@ -89,7 +89,10 @@ pub enum Input {
     /// Time has passed.
     Tick,
     /// The program is being closed.
-    Close,
+    Close {
+        /// Without grace for the workers.
+        now: bool,
+    },
 }
 
 /// Something only the engine can do.
@@ -187,7 +190,7 @@ impl Next<'_> {
             Input::Performed { job, outcome } => self.performed(job, outcome),
             Input::Act { act, by } => self.act(act, by),
             Input::Tick => self.tick(),
-            Input::Close => self.close(),
+            Input::Close { now } => self.close(now),
         }
     }
 

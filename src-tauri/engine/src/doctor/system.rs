@@ -65,12 +65,12 @@ pub(super) fn filesystem(_: &Path) -> Option<Filesystem> {
 }
 
 #[cfg(unix)]
-pub(super) fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
 #[cfg(not(unix))]
-pub(super) fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     false
 }
 

@@ -1,0 +1,602 @@
+//! The one door: everything a window or a terminal can ask of the engine.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use domain::{
+    Act, Actor, AgentInfo, Dialect, ErrorCode, FORMAT, Input, Notice, Opened, Request, Response, Row,
+    RowBody, Seq, SessionId, Settings, State, UserError,
+};
+use tokio::sync::{broadcast, watch};
+
+use crate::discover::{self, Environment};
+use crate::git::Git;
+use crate::journal::{self, Journal, JournalError};
+use crate::process::Processes;
+use crate::session::{self, Handle, Start, internal, usage};
+use crate::trees::{self, Trees};
+use crate::view::Views;
+use crate::{config, doctor, folders, private, sessions};
+
+/// How long a `Watch` waits for something new.
+const WATCH: Duration = Duration::from_secs(20);
+/// Most rows of one answer.
+const MOST_ROWS: usize = 1000;
+/// Bytes of one page of raw output.
+const LOG_PAGE: u64 = 64 << 10;
+/// How long sessions may take to close when the program ends (SUPERVISION section 5: 8 s in all).
+const CLOSE: Duration = Duration::from_secs(8);
+
+/// What an engine is made with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where sessions live.
+    pub workspace: PathBuf,
+    /// The `orchestrate` program: guardian, MCP server and demo agents are entered through it.
+    pub orchestrate: PathBuf,
+    /// The settings' file; the user's own when absent.
+    pub config: Option<PathBuf>,
+}
+
+/// Where sessions live when nothing else is said: the user's data folder, never a temporary one (FIELD 1).
+///
+/// # Errors
+/// When the user has no home folder.
+pub fn default_workspace() -> Result<PathBuf, UserError> {
+    folders::workspace()
+        .ok_or_else(|| usage("you have no home folder to keep sessions in", "Name one with --workspace DIR."))
+}
+
+/// Something happened that a window or terminal may want to look at.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Signal {
+    /// A session has new rows.
+    Changed {
+        /// Which.
+        session: SessionId,
+        /// Its last entry.
+        seq: Seq,
+    },
+    /// The desktop should be told.
+    Notice {
+        /// By which session.
+        session: SessionId,
+        /// What.
+        notice: Notice,
+    },
+}
+
+/// The engine; cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("options", &self.inner.options).finish_non_exhaustive()
+    }
+}
+
+struct Inner {
+    options: Options,
+    settings: Settings,
+    processes: OnceLock<Processes>,
+    sessions: Mutex<BTreeMap<SessionId, Handle>>,
+    /// One opening at a time: two clicks must not open one session twice.
+    opening: tokio::sync::Mutex<()>,
+    views: Views,
+    signals: broadcast::Sender<Signal>,
+}
+
+impl Engine {
+    /// Makes an engine. Only the settings are read; nothing is started before the first request.
+    ///
+    /// # Errors
+    /// Settings that cannot be read: which file, line and column.
+    pub fn new(options: Options) -> Result<Self, UserError> {
+        let (settings, _) = config::load(options.config.as_deref(), None).map_err(|fault| {
+            usage(&fault.to_string(), "Mend the settings, or name another file with --config FILE.")
+        })?;
+        let (signals, _) = broadcast::channel(1024);
+        let inner = Inner {
+            options,
+            settings,
+            processes: OnceLock::new(),
+            sessions: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
+            views: Views::default(),
+            signals,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn signals(&self) -> broadcast::Receiver<Signal> {
+        self.inner.signals.subscribe()
+    }
+
+    /// Where sessions live.
+    #[must_use]
+    pub fn workspace(&self) -> &Path {
+        &self.inner.options.workspace
+    }
+
+    /// The durable state of a session that this process runs.
+    #[must_use]
+    pub fn state(&self, session: &SessionId) -> Option<watch::Receiver<State>> {
+        self.handle(session).map(|handle| handle.state())
+    }
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// A sentence for people, with what to do.
+    pub async fn request(&self, request: Request) -> Result<Response, UserError> {
+        match request {
+            Request::Doctor => self.doctor().await,
+            Request::Sessions => self.list().await,
+            Request::Inspect { target } => self.inspect(target).await,
+            Request::Open { goal, target, approve, unsandboxed } => {
+                self.open(goal, target, approve, unsandboxed).await
+            }
+            Request::Demo { approve } => self.demo(approve).await,
+            Request::Resume { session } => {
+                self.resume(&session).await?;
+                Ok(Response::Opened { session })
+            }
+            Request::Watch { session, since } => self.watch(&session, since).await,
+            Request::Timeline { session, after, limit } => self.timeline(&session, after, limit).await,
+            Request::Log { session, worker, from } => self.log(&session, worker, from),
+            Request::Diff { session, task } => self.diff(&session, task).await,
+            Request::DryRun { session } => self.dry_run(&session).await,
+            Request::Act { session, act } => self.act(&session, act).await,
+        }
+    }
+
+    /// Closes all sessions: their workers are stopped with grace (at once when it is zero), everything is kept, and
+    /// `resume` goes on.
+    pub async fn shutdown(&self, grace: Duration) {
+        let handles: Vec<Handle> = self.sessions().values().cloned().collect();
+        let all = async {
+            for handle in &handles {
+                handle.close(grace.is_zero()).await;
+            }
+        };
+        let _ = tokio::time::timeout(CLOSE, all).await;
+        self.sessions().clear();
+    }
+
+    /// Closes one session.
+    pub async fn close(&self, session: &SessionId) {
+        if let Some(handle) = self.handle(session) {
+            let _ = tokio::time::timeout(CLOSE, handle.close(false)).await;
+            self.sessions().remove(session);
+        }
+    }
+
+    /// The spawner thread, started with the first session.
+    fn processes(&self) -> Result<Processes, UserError> {
+        if let Some(processes) = self.inner.processes.get() {
+            return Ok(processes.clone());
+        }
+        let orchestrate = self.inner.options.orchestrate.clone();
+        let made = Processes::new(orchestrate, vec!["guardian".into()])
+            .map_err(|fault| internal(&fault.to_string(), "Close some programs and try again."))?;
+        Ok(self.inner.processes.get_or_init(|| made).clone())
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, BTreeMap<SessionId, Handle>> {
+        self.inner.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn handle(&self, session: &SessionId) -> Option<Handle> {
+        let mut sessions = self.sessions();
+        sessions.retain(|_, handle| !handle.is_gone());
+        sessions.get(session).cloned()
+    }
+
+    fn folder(&self, session: &SessionId) -> Result<PathBuf, UserError> {
+        let named = session.0.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') && !session.0.is_empty();
+        let folder = self.inner.options.workspace.join(&session.0);
+        if named && folder.join(journal::FILE).exists() {
+            return Ok(folder);
+        }
+        Err(usage(&format!("there is no session {session}"), "List them with `orchestrate status`."))
+    }
+
+    async fn doctor(&self) -> Result<Response, UserError> {
+        let (options, settings) = (self.inner.options.clone(), self.inner.settings.clone());
+        blocking(move || {
+            let env = discover::environment();
+            let doctor::Checkup { probes, agents } =
+                doctor::probes(&settings, &options.workspace, None, &env);
+            Ok(Response::Doctor { probes, agents })
+        })
+        .await
+    }
+
+    async fn list(&self) -> Result<Response, UserError> {
+        let workspace = self.inner.options.workspace.clone();
+        blocking(move || Ok(Response::Sessions { sessions: sessions::list(&workspace) })).await
+    }
+
+    async fn inspect(&self, target: String) -> Result<Response, UserError> {
+        blocking(move || {
+            let git = git()?;
+            let facts = trees::inspect(&git, Path::new(&target))
+                .map_err(|fault| usage(&fault.to_string(), "Choose another folder."))?;
+            Ok(Response::Target { facts })
+        })
+        .await
+    }
+
+    async fn open(
+        &self,
+        goal: String,
+        target: String,
+        approve: bool,
+        unsandboxed: bool,
+    ) -> Result<Response, UserError> {
+        let (mut options, mut settings) = (self.inner.options.clone(), self.inner.settings.clone());
+        settings.approve_plan |= approve;
+        let begun = blocking(move || {
+            let env = discover::environment();
+            let checked = doctor::preflight(&goal, Path::new(&target), &options.workspace, &settings, &env)?;
+            if !unsandboxed {
+                return Err(UserError {
+                    code: ErrorCode::Consent,
+                    message: "agents would run without a sandbox, with all the rights you have".to_owned(),
+                    hint: "Agree for this session with --unsandboxed (in the window: type the word it asks for), \
+                           or try `orchestrate demo`."
+                        .to_owned(),
+                });
+            }
+            let target = checked.folders.target;
+            options.workspace = checked.folders.workspace;
+            let checks = match &settings.checks[..] {
+                [] => trees::inspect(&git()?, &target).map(|facts| facts.checks).unwrap_or_default(),
+                set => set.to_vec(),
+            };
+            let new = New {
+                goal,
+                target,
+                checks,
+                agents: checked.agents,
+                warnings: checked.warnings,
+                unsandboxed,
+                demo: false,
+            };
+            begin(&options, settings, new, env)
+        })
+        .await?;
+        self.begin(begun)
+    }
+
+    async fn demo(&self, approve: bool) -> Result<Response, UserError> {
+        let options = self.inner.options.clone();
+        let begun = blocking(move || {
+            let env = discover::environment();
+            let demo = crate::demo::prepare(&options.workspace, &options.orchestrate)?;
+            let settings = Settings {
+                approve_plan: approve,
+                checks: demo.checks.clone(),
+                directories: demo.directories.clone(),
+                ..Settings::default()
+            };
+            let new = New {
+                goal: demo.goal,
+                target: demo.target,
+                checks: demo.checks,
+                agents: Dialect::ALL.map(|dialect| demo_agent(dialect, &options.orchestrate)).into(),
+                warnings: vec!["These are demo agents: scripts, no AI.".to_owned()],
+                unsandboxed: false,
+                demo: true,
+            };
+            begin(&options, settings, new, env)
+        })
+        .await?;
+        self.begin(begun)
+    }
+
+    fn begin(&self, begun: Begun) -> Result<Response, UserError> {
+        let session = begun.opened.session.clone();
+        let first = vec![Input::Open { opened: Box::new(begun.opened.clone()), warnings: begun.warnings }];
+        self.start(begun.journal, State::default(), begun.opened, first, begun.git, begun.env)?;
+        Ok(Response::Opened { session })
+    }
+
+    fn start(
+        &self,
+        journal: Journal,
+        state: State,
+        opened: Opened,
+        first: Vec<Input>,
+        git: Git,
+        env: Environment,
+    ) -> Result<(), UserError> {
+        let inner = &self.inner;
+        let session = opened.session.clone();
+        let handle = session::start(Start {
+            journal,
+            state,
+            opened,
+            first,
+            git,
+            env,
+            orchestrate: inner.options.orchestrate.clone(),
+            processes: self.processes()?,
+            signals: inner.signals.clone(),
+        })?;
+        self.inner.views.forget(&session);
+        self.sessions().insert(session, handle);
+        Ok(())
+    }
+
+    async fn resume(&self, session: &SessionId) -> Result<(), UserError> {
+        let _one = self.inner.opening.lock().await;
+        if self.handle(session).is_some() {
+            return Ok(());
+        }
+        let folder = self.folder(session)?;
+        let id = session.clone();
+        let (journal, recovered, git) = blocking(move || {
+            let (journal, recovered) = Journal::open(&folder, &id).map_err(|fault| journal_error(&fault))?;
+            Ok((journal, recovered, git()?))
+        })
+        .await?;
+        let mut state = State::default();
+        recovered.entries.iter().for_each(|entry| state.apply(entry));
+        let Some(opened) = state.opened.clone() else {
+            return Err(internal(
+                "this session has no first entry",
+                "Start a new one; its prompt is in prompt.md.",
+            ));
+        };
+        let cut = recovered.cut.map(|cut| {
+            format!(
+                "{} bytes of an interrupted write were cut off and kept in {}",
+                cut.bytes,
+                cut.kept_at.display()
+            )
+        });
+        let first = vec![Input::Resume { warnings: cut.into_iter().collect() }];
+        self.start(journal, state, opened, first, git, discover::environment())
+    }
+
+    async fn watch(&self, session: &SessionId, since: Seq) -> Result<Response, UserError> {
+        let Some(handle) = self.handle(session) else {
+            let folder = self.folder(session)?;
+            return self.inner.views.watch(session, &folder, since, WATCH, MOST_ROWS).await;
+        };
+        let mut state = handle.state();
+        let _ = tokio::time::timeout(WATCH, state.wait_for(|state| since < state.seq)).await;
+        let (rows, seq) = {
+            let state = state.borrow();
+            (state.rows(since), state.seq)
+        };
+        let mut answer = update(rows, seq, MOST_ROWS);
+        if let (Some(trouble), Response::Update { rows, .. }) = (handle.trouble(), &mut answer) {
+            rows.iter_mut().for_each(|row| {
+                if let RowBody::Session(session) = &mut row.body {
+                    session.why = format!(
+                        "The disk refuses: {trouble}. Nothing is lost; work goes on when it is writable."
+                    );
+                }
+            });
+        }
+        Ok(answer)
+    }
+
+    async fn timeline(&self, session: &SessionId, after: Seq, limit: u32) -> Result<Response, UserError> {
+        let folder = self.folder(session)?;
+        let state = match self.handle(session) {
+            Some(handle) => handle.state().borrow().clone(),
+            None => self.inner.views.state(session, &folder).await?,
+        };
+        blocking(move || {
+            let limit = limit.clamp(1, 1000) as usize;
+            let entries =
+                journal::read_range(&folder, after, limit).map_err(|fault| journal_error(&fault))?;
+            let seq = entries.last().map_or(after, |entry| entry.seq);
+            let items = entries.iter().filter_map(|entry| domain::timeline(&state, entry)).collect();
+            Ok(Response::Timeline { items, seq, more: seq < state.seq })
+        })
+        .await
+    }
+
+    fn log(&self, session: &SessionId, worker: domain::WorkerId, from: u64) -> Result<Response, UserError> {
+        let folder = self.folder(session)?;
+        let (bytes, size) = sessions::raw(&folder, worker, from, LOG_PAGE).map_err(|fault| {
+            usage(&format!("there is no log of {worker}: {fault}"), "Look at `status` for its workers.")
+        })?;
+        let next = from + bytes.len() as u64;
+        Ok(Response::Log { text: agents::visible(&String::from_utf8_lossy(&bytes)), next, size })
+    }
+
+    async fn state_of(&self, session: &SessionId) -> Result<State, UserError> {
+        match self.handle(session) {
+            Some(handle) => Ok(handle.state().borrow().clone()),
+            None => self.inner.views.state(session, &self.folder(session)?).await,
+        }
+    }
+
+    async fn trees<T: Send + 'static>(
+        &self,
+        session: &SessionId,
+        look: impl FnOnce(&Trees, &State) -> Result<T, trees::TreeError> + Send + 'static,
+    ) -> Result<T, UserError> {
+        let (folder, state) = (self.folder(session)?, self.state_of(session).await?);
+        blocking(move || {
+            let opened =
+                state.opened.as_ref().ok_or_else(|| internal("the session is not open yet", "Try again."))?;
+            let said = |fault: trees::TreeError| internal(&fault.to_string(), "Look at the repository.");
+            let trees =
+                Trees::open(&git()?, Path::new(&opened.target), &folder, &opened.session, &opened.trees);
+            look(&trees.map_err(said)?, &state).map_err(said)
+        })
+        .await
+    }
+
+    async fn diff(&self, session: &SessionId, task: Option<domain::TaskId>) -> Result<Response, UserError> {
+        self.trees(session, move |trees, state| {
+            let (from, to) = match task.as_ref().map(|task| state.task(task)) {
+                None => (
+                    state.opened.as_ref().map(|opened| opened.trees.base().clone()),
+                    Some(state.head.clone()),
+                ),
+                Some(found) => {
+                    let snapshot = found
+                        .and_then(|task| task.course.snapshot.as_ref().map(|(commit, _)| commit.clone()));
+                    (found.map(|task| task.base.clone()), snapshot)
+                }
+            };
+            let (Some(from), Some(to)) = (from, to) else {
+                return Ok(Response::Diff { text: String::new(), files: Vec::new() });
+            };
+            let diff = trees.diff(&from, &to, &[])?;
+            Ok(Response::Diff { text: diff.text, files: diff.files })
+        })
+        .await
+    }
+
+    async fn dry_run(&self, session: &SessionId) -> Result<Response, UserError> {
+        self.trees(session, |trees, _| Ok(Response::DryRun { facts: trees.dry_run()? })).await
+    }
+
+    async fn act(&self, session: &SessionId, act: Act) -> Result<Response, UserError> {
+        if let Some(handle) = self.handle(session) {
+            handle.act(act, Actor::Person).await?;
+            return Ok(Response::Accepted);
+        }
+        let folder = self.folder(session)?;
+        if journal::is_held(&folder) {
+            session::forward(&folder, &act).await?;
+            return Ok(Response::Accepted);
+        }
+        if matches!(act, Act::Pause | Act::Unpause | Act::Stop { .. } | Act::Review { .. }) {
+            return Err(usage("nobody runs this session", "Resume it first with `orchestrate resume`."));
+        }
+        self.resume(session).await?;
+        match self.handle(session) {
+            Some(handle) => handle.act(act, Actor::Person).await.map(|()| Response::Accepted),
+            None => Err(internal("the session closed at once", "Look at its log.")),
+        }
+    }
+}
+
+/// At most `most` rows, and the cursor that fits them.
+pub(crate) fn update(mut rows: Vec<Row>, seq: Seq, most: usize) -> Response {
+    let seq = match rows.get(most) {
+        // The next page begins with the first row that was left out, so no row of the same entry is lost.
+        Some(next) => Seq(next.seq.0.saturating_sub(1)),
+        None => seq,
+    };
+    rows.retain(|row| row.seq <= seq);
+    Response::Update { seq, rows }
+}
+
+struct New {
+    goal: String,
+    target: PathBuf,
+    checks: Vec<String>,
+    agents: Vec<AgentInfo>,
+    warnings: Vec<String>,
+    unsandboxed: bool,
+    demo: bool,
+}
+
+struct Begun {
+    journal: Journal,
+    opened: Opened,
+    warnings: Vec<String>,
+    git: Git,
+    env: Environment,
+}
+
+/// A new session's folder, trees and journal. The prompt is kept before anything else is tried (FIELD 9).
+fn begin(options: &Options, settings: Settings, new: New, env: Environment) -> Result<Begun, UserError> {
+    let git = git()?;
+    let session = SessionId(uuid::Uuid::now_v7().to_string());
+    let folder = options.workspace.join(&session.0);
+    let disk = |fault: std::io::Error| {
+        internal(&format!("{}: {fault}", folder.display()), "Check the workspace folder.")
+    };
+    private::folder(&folder).map_err(disk)?;
+    let folder = folder.canonicalize().map_err(disk)?;
+    private::write(&folder.join("prompt.md"), new.goal.as_bytes()).map_err(disk)?;
+    let begun = Trees::begin(&git, &new.target, &folder, &session).map_err(|fault| UserError {
+        code: ErrorCode::Preflight,
+        message: fault.to_string(),
+        hint: format!("Your prompt is kept in {}.", folder.join("prompt.md").display()),
+    })?;
+    let journal = Journal::create(&folder, &session).map_err(|fault| journal_error(&fault))?;
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let opened = Opened {
+        format: FORMAT,
+        session,
+        goal: new.goal,
+        target: text(&new.target),
+        folder: text(&folder),
+        trees: begun.trees,
+        checks: new.checks,
+        agents: new.agents,
+        settings,
+        unsandboxed: new.unsandboxed,
+        demo: new.demo,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let warnings = new.warnings.into_iter().chain(begun.warnings).collect();
+    Ok(Begun { journal, opened, warnings, git, env })
+}
+
+/// A scripted agent that ships with the product and speaks the real dialect.
+fn demo_agent(dialect: Dialect, orchestrate: &Path) -> AgentInfo {
+    let args = ["demo-agent", "--dialect", dialect.as_str(), "--script", "demo", "--"];
+    AgentInfo {
+        name: dialect.as_str().into(),
+        dialect,
+        program: orchestrate.to_string_lossy().into_owned(),
+        leading_args: args.map(str::to_owned).into(),
+        version: "demo".to_owned(),
+        demo: true,
+    }
+}
+
+fn git() -> Result<Git, UserError> {
+    Git::find().map_err(|fault| UserError {
+        code: ErrorCode::Preflight,
+        message: fault.to_string(),
+        hint: "Install git 2.38 or newer.".to_owned(),
+    })
+}
+
+pub(crate) fn journal_error(fault: &JournalError) -> UserError {
+    let (code, hint) = match fault {
+        JournalError::Busy => {
+            (ErrorCode::Busy, "Use its commands (`pause`, `stop`, `answer`), or end it there.")
+        }
+        JournalError::Damaged { .. } => {
+            (ErrorCode::Internal, "`orchestrate replay` shows what can still be read.")
+        }
+        JournalError::Newer { .. } => (ErrorCode::Internal, "Update this program."),
+        JournalError::Exists { .. }
+        | JournalError::Missing { .. }
+        | JournalError::OutOfOrder { .. }
+        | JournalError::TooLarge { .. }
+        | JournalError::Io { .. } => (ErrorCode::Internal, "Nothing was lost; try again when it is mended."),
+    };
+    UserError { code, message: fault.to_string(), hint: hint.to_owned() }
+}
+
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, UserError> + Send + 'static,
+) -> Result<T, UserError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(fault) => Err(internal(&format!("an error in the program: {fault}"), "Please report it.")),
+    }
+}

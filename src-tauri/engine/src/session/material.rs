@@ -1,0 +1,111 @@
+//! What a prompt needs beyond the state: the diff, documents, the list of files. Read from commits, never from a
+//! checkout that somebody may be writing to.
+
+use std::path::PathBuf;
+
+use domain::{CommitHash, Material, Purpose, ReviewId, Role, State, Subject, TaskId, WorkerId};
+
+use super::Context;
+use crate::trees::TreeError;
+
+/// Most documents handed to one worker.
+const MOST_DOCUMENTS: usize = 12;
+
+/// What has to be looked up for one worker; taken from the state, so that the looking up needs no state.
+pub(super) enum Wanted {
+    /// The lead: a checkout of the base, the list of its files.
+    Plan { seat: domain::AgentName, base: CommitHash },
+    /// An author: its worktree, the architects' documents.
+    Task { path: PathBuf, documents: Vec<String>, head: CommitHash },
+    /// A reviewer: a frozen checkout, the diff of what it may judge.
+    Review {
+        review: ReviewId,
+        seat: domain::AgentName,
+        base: CommitHash,
+        commit: CommitHash,
+        paths: Vec<String>,
+    },
+}
+
+/// What a worker's prompt needs. `None` when the state knows no such worker, or its task has no tree.
+pub(super) fn wanted(state: &State, worker: WorkerId) -> Option<Wanted> {
+    let assignment = &state.workers.get(&worker)?.assignment;
+    match &assignment.purpose {
+        Purpose::Plan => {
+            let base = state.opened.as_ref()?.trees.base().clone();
+            Some(Wanted::Plan { seat: assignment.agent.clone(), base })
+        }
+        Purpose::Task { task } => {
+            let path = PathBuf::from(state.task(task)?.path.as_ref()?);
+            let documents = documents(state, task);
+            Some(Wanted::Task { path, documents, head: state.head.clone() })
+        }
+        Purpose::Review { review } => {
+            let review = &state.reviews.get(review)?.review;
+            let seat = review.seats.iter().find(|seat| seat.reviewer == assignment.agent)?;
+            let paths = match &review.subject {
+                Subject::Task { .. } => Vec::new(),
+                Subject::Validation { .. } | Subject::Session => {
+                    let mut paths: Vec<String> = seat
+                        .scope
+                        .iter()
+                        .filter_map(|id| state.task(id))
+                        .flat_map(|task| task.changed.clone())
+                        .collect();
+                    paths.sort();
+                    paths.dedup();
+                    paths
+                }
+            };
+            let (base, commit) = (review.base.clone(), review.commit.clone());
+            Some(Wanted::Review { review: review.id, seat: seat.reviewer.clone(), base, commit, paths })
+        }
+    }
+}
+
+/// Documents of all architects before a task, as far as they are merged.
+fn documents(state: &State, task: &TaskId) -> Vec<String> {
+    let (mut open, mut seen, mut found) = (vec![task.clone()], Vec::new(), Vec::new());
+    while let Some(id) = open.pop() {
+        let Some(at) = state.task(&id).filter(|_| !seen.contains(&id)) else { continue };
+        if at.task.role == Role::Architect && id != *task {
+            found.extend(at.changed.iter().filter(|path| path.to_lowercase().ends_with(".md")).cloned());
+        }
+        open.extend(at.task.depends_on.iter().cloned());
+        seen.push(id);
+    }
+    found.sort();
+    found.dedup();
+    found.truncate(MOST_DOCUMENTS);
+    found
+}
+
+/// Looks it up. Waits for git: to be called where waiting is allowed.
+pub(super) fn look_up(context: &Context, wanted: Wanted) -> Result<Material, TreeError> {
+    let trees = &context.trees;
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    match wanted {
+        Wanted::Plan { seat, base } => {
+            // The lead reads a checkout of its own: it must not be able to change the user's by accident.
+            let cwd = text(trees.freeze_seat(PLAN_SEAT, &seat, &base)?);
+            Ok(Material { cwd, files: trees.list(&base)?, ..Material::default() })
+        }
+        Wanted::Task { path, documents, head } => {
+            let mut read = Vec::new();
+            for name in documents {
+                if let Some(bytes) = trees.file_at(&head, &name)? {
+                    read.push((name, String::from_utf8_lossy(&bytes).into_owned()));
+                }
+            }
+            Ok(Material { cwd: text(path), documents: read, ..Material::default() })
+        }
+        Wanted::Review { review, seat, base, commit, paths } => {
+            let cwd = text(trees.freeze_seat(review, &seat, &commit)?);
+            let diff = trees.diff(&base, &commit, &paths)?.text;
+            Ok(Material { cwd, diff, ..Material::default() })
+        }
+    }
+}
+
+/// The lead's checkout is kept like a reviewer's; reviews count from 1.
+const PLAN_SEAT: ReviewId = ReviewId(0);

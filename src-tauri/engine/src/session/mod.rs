@@ -1,0 +1,341 @@
+//! One session: a journal, the state folded from it, and the loop between them.
+//!
+//! *Receive, step, append, publish, perform.* What is published is durable: a window never sees an entry that a crash
+//! could take back, and no effect begins before its intent is on disk.
+
+mod artifacts;
+mod control;
+mod material;
+mod perform;
+mod recover;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Act, Actor, Effect, ErrorCode, Input, Now, Opened, Seq, State, UserError, WorkerId};
+use jiff::Timestamp;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tracing::{error, info, warn};
+
+use crate::discover::Environment;
+use crate::door::Signal;
+use crate::git::Git;
+use crate::journal::Journal;
+use crate::process::Processes;
+use crate::trees::Trees;
+
+pub(crate) use control::forward;
+
+/// Inputs taken into one write of the journal (RELIABILITY section 3: group commit).
+const BATCH: usize = 64;
+/// How often time is told to the state: parked launches, limits and the fallback review need no more.
+const TICK: Duration = Duration::from_secs(1);
+/// How long the demo's script thinks before it answers in the user's place, so that a person can read the question.
+const DEMO_PAUSE: Duration = Duration::from_millis(1500);
+/// How long a failed write waits before it is tried again (disk full).
+const RETRY_WRITE: Duration = Duration::from_secs(1);
+
+/// What reaches the loop.
+pub(crate) enum Message {
+    /// From a worker, a job, or the loop's own timers.
+    Input(Input),
+    /// From a person; the answer says whether it was accepted.
+    Act(Act, Actor, oneshot::Sender<Result<(), UserError>>),
+}
+
+/// Everything of a session that does not change while it runs.
+pub(crate) struct Context {
+    pub(crate) folder: PathBuf,
+    pub(crate) opened: Opened,
+    pub(crate) trees: Trees,
+    pub(crate) env: Environment,
+    pub(crate) orchestrate: PathBuf,
+    pub(crate) processes: Processes,
+    pub(crate) inbox: mpsc::Sender<Message>,
+    pub(crate) signals: broadcast::Sender<Signal>,
+}
+
+impl Context {
+    pub(crate) async fn send(&self, input: Input) {
+        // A closed loop has journalled its end; what comes after it is found again on resume.
+        let _ = self.inbox.send(Message::Input(input)).await;
+    }
+}
+
+/// A cheap handle on a running session.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    inbox: mpsc::Sender<Message>,
+    state: watch::Receiver<State>,
+    trouble: watch::Receiver<Option<String>>,
+    gone: watch::Receiver<bool>,
+}
+
+/// What a session is started with.
+pub(crate) struct Start {
+    pub(crate) journal: Journal,
+    pub(crate) state: State,
+    pub(crate) opened: Opened,
+    pub(crate) first: Vec<Input>,
+    pub(crate) git: Git,
+    pub(crate) env: Environment,
+    pub(crate) orchestrate: PathBuf,
+    pub(crate) processes: Processes,
+    pub(crate) signals: broadcast::Sender<Signal>,
+}
+
+/// Runs a session until it is closed.
+///
+/// # Errors
+/// When its trees are not what they were.
+pub(crate) fn start(start: Start) -> Result<Handle, UserError> {
+    let Start { journal, state, opened, first, git, env, orchestrate, processes, signals } = start;
+    let folder = journal.folder().to_owned();
+    let trees = Trees::open(&git, Path::new(&opened.target), &folder, &opened.session, &opened.trees)
+        .map_err(|fault| internal(&fault.to_string(), "Look at the repository, then resume the session."))?;
+    let (inbox, inputs) = mpsc::channel(1024);
+    let (cell, seen) = watch::channel(state.clone());
+    let (trouble_cell, trouble) = watch::channel(None);
+    let (gone_cell, gone) = watch::channel(false);
+    let context = Arc::new(Context {
+        folder,
+        opened,
+        trees,
+        env,
+        orchestrate,
+        processes,
+        inbox: inbox.clone(),
+        signals,
+    });
+    let run = Run {
+        context,
+        journal,
+        state,
+        cell,
+        trouble: trouble_cell,
+        workers: BTreeMap::new(),
+        finished: false,
+        closing: false,
+    };
+    tokio::spawn(async move {
+        run.run(first, inputs).await;
+        let _ = gone_cell.send(true);
+    });
+    Ok(Handle { inbox, state: seen, trouble, gone })
+}
+
+impl Handle {
+    /// The durable state.
+    pub(crate) fn state(&self) -> watch::Receiver<State> {
+        self.state.clone()
+    }
+
+    /// What keeps the journal from being written, while something does.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.trouble.borrow().clone()
+    }
+
+    /// Does what a person asks for.
+    pub(crate) async fn act(&self, act: Act, by: Actor) -> Result<(), UserError> {
+        let (reply, answer) = oneshot::channel();
+        let closed = || usage("this session is closed", "Resume it.");
+        self.inbox.send(Message::Act(act, by, reply)).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Closes the session: workers are stopped, the end is journalled.
+    pub(crate) async fn close(&self, now: bool) {
+        let _ = self.inbox.send(Message::Input(Input::Close { now })).await;
+        let mut gone = self.gone.clone();
+        let _ = gone.wait_for(|gone| *gone).await;
+    }
+
+    /// Whether the loop is over.
+    pub(crate) fn is_gone(&self) -> bool {
+        *self.gone.borrow()
+    }
+}
+
+struct Run {
+    context: Arc<Context>,
+    journal: Journal,
+    /// Ahead of what is published by what is not yet durable.
+    state: State,
+    cell: watch::Sender<State>,
+    trouble: watch::Sender<Option<String>>,
+    workers: BTreeMap<WorkerId, mpsc::UnboundedSender<worker::Control>>,
+    finished: bool,
+    closing: bool,
+}
+
+impl Run {
+    async fn run(mut self, first: Vec<Input>, mut inputs: mpsc::Receiver<Message>) {
+        info!(session = %self.context.opened.session, "session runs");
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mailbox = control::watch(Arc::clone(&self.context));
+        let resumed = first.iter().any(|input| matches!(input, Input::Resume { .. }));
+        let mut batch: Vec<Message> = first.into_iter().map(Message::Input).collect();
+        if resumed {
+            // What is left of the last run is read before anything new is begun.
+            self.take(std::mem::take(&mut batch)).await;
+            batch = recover::left(&self.context, &self.state).await.into_iter().map(Message::Input).collect();
+            batch.push(Message::Input(Input::Ready));
+        }
+        loop {
+            self.take(std::mem::take(&mut batch)).await;
+            if self.over() {
+                break;
+            }
+            tokio::select! {
+                message = inputs.recv() => match message {
+                    Some(message) => batch.push(message),
+                    None => break,
+                },
+                _ = tick.tick() => batch.push(Message::Input(Input::Tick)),
+            }
+            while batch.len() < BATCH {
+                match inputs.try_recv() {
+                    Ok(message) => batch.push(message),
+                    Err(_) => break,
+                }
+            }
+        }
+        mailbox.abort();
+        info!(session = %self.context.opened.session, "session is closed");
+    }
+
+    /// Closing, and nothing is left to wait for.
+    fn over(&self) -> bool {
+        self.closing && (self.state.ended.is_some() || self.state.opened.is_none())
+    }
+
+    async fn take(&mut self, batch: Vec<Message>) {
+        let (mut entries, mut effects, mut replies) = (Vec::new(), Vec::new(), Vec::new());
+        for message in batch {
+            let (input, reply) = match message {
+                Message::Input(input) => (input, None),
+                Message::Act(act, by, reply) => (Input::Act { act, by }, Some(reply)),
+            };
+            self.closing |= matches!(input, Input::Close { .. });
+            let now = Now { at: Timestamp::now(), entropy: uuid::Uuid::new_v4().as_u128() };
+            let step = self.state.step(now, input);
+            entries.extend(step.entries);
+            effects.extend(step.effects);
+            if let Some(reply) = reply {
+                replies.push((reply, step.refused));
+            }
+        }
+        if !entries.is_empty() {
+            self.write(&entries).await;
+            artifacts::write(&self.context, &self.state, &entries);
+            self.cell.send_modify(|state| entries.iter().for_each(|entry| state.apply(entry)));
+            let session = self.context.opened.session.clone();
+            let _ = self.context.signals.send(Signal::Changed { session, seq: self.state.seq });
+        }
+        for (reply, refused) in replies {
+            let _ = reply.send(refused.map_or(Ok(()), Err));
+        }
+        for effect in effects {
+            self.perform(effect);
+        }
+        self.finish();
+    }
+
+    /// Writes until it is written: a full disk stops the session here, nothing is lost, and it goes on by itself.
+    async fn write(&mut self, entries: &[domain::Entry]) {
+        let mut told = false;
+        while let Err(fault) = self.journal.append(entries) {
+            error!(%fault, "the journal cannot be written; the session waits");
+            if !told {
+                told = true;
+                self.everyone(&worker::Control::Freeze);
+                let _ = self.trouble.send(Some(fault.to_string()));
+                let session = self.context.opened.session.clone();
+                let _ =
+                    self.context.signals.send(Signal::Changed { session, seq: Seq(self.journal.last().0) });
+            }
+            tokio::time::sleep(RETRY_WRITE).await;
+            if let Err(fault) = self.journal.reopen() {
+                warn!(%fault, "the journal is still closed");
+            }
+        }
+        if told {
+            let _ = self.trouble.send(None);
+            self.everyone(&worker::Control::Thaw);
+        }
+    }
+
+    fn everyone(&self, control: &worker::Control) {
+        for worker in self.workers.values() {
+            let _ = worker.send(control.clone());
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn(worker) => {
+                let (control, controls) = mpsc::unbounded_channel();
+                self.workers.insert(worker, control);
+                tokio::spawn(worker::drive(
+                    Arc::clone(&self.context),
+                    self.cell.subscribe(),
+                    worker,
+                    controls,
+                ));
+            }
+            Effect::Stop { worker, now } => self.tell(worker, worker::Control::Stop { now }),
+            Effect::Freeze(worker) => self.tell(worker, worker::Control::Freeze),
+            Effect::Thaw(worker) => self.tell(worker, worker::Control::Thaw),
+            Effect::Perform(job) => {
+                if let Some(what) = self.state.jobs.get(&job).cloned() {
+                    tokio::spawn(perform::job(Arc::clone(&self.context), self.cell.subscribe(), job, what));
+                }
+            }
+            Effect::Reply { worker, call, text, error } => {
+                worker::reply(&self.context, &self.state, worker, &call, &text, error);
+            }
+            Effect::Notify(notice) => {
+                let session = self.context.opened.session.clone();
+                let _ = self.context.signals.send(Signal::Notice { session, notice });
+            }
+            Effect::AnswerDemo(question) => {
+                let context = Arc::clone(&self.context);
+                let choice =
+                    self.state.questions.get(&question).and_then(|q| q.asked.choices.first().copied());
+                tokio::spawn(async move {
+                    tokio::time::sleep(DEMO_PAUSE).await;
+                    let text = "The demo answers this itself: do what the reviewers recommend.".to_owned();
+                    let act = Act::Answer { question: Some(question), choice, text };
+                    context.send(Input::Act { act, by: Actor::Demo }).await;
+                });
+            }
+        }
+    }
+
+    fn tell(&mut self, worker: WorkerId, control: worker::Control) {
+        if let Some(to) = self.workers.get(&worker) {
+            let _ = to.send(control);
+        }
+    }
+
+    /// Once the run is over: forget the workers, leave the summary.
+    fn finish(&mut self) {
+        let over = self.state.ended.is_some();
+        if over && !self.finished {
+            self.workers.clear();
+        }
+        self.finished = over;
+    }
+}
+
+pub(crate) fn usage(message: &str, hint: &str) -> UserError {
+    UserError { code: ErrorCode::Usage, message: message.to_owned(), hint: hint.to_owned() }
+}
+
+pub(crate) fn internal(message: &str, hint: &str) -> UserError {
+    UserError { code: ErrorCode::Internal, message: message.to_owned(), hint: hint.to_owned() }
+}

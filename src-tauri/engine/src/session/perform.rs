@@ -1,0 +1,183 @@
+//! Side effects with intent and outcome. Each looks at the world first, so performing one again after a crash is safe.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{
+    Answer, Ballot, Check, CheckResult, CommitHash, Input, Job, JobId, JobOutcome, Review, ReviewId, State,
+    Subject, WorkerId,
+};
+use tokio::sync::watch;
+use tracing::debug;
+
+use super::Context;
+use crate::evidence;
+use crate::private;
+use crate::process::{CommandEnd, CommandSpec};
+use crate::trees::TreeError;
+
+/// Most characters of a check's output that are kept.
+const MOST_OUTPUT: usize = 4000;
+/// Where checks of the merged work run: a checkout like a reviewer's, which nobody else uses.
+const CHECK_SEAT: ReviewId = ReviewId(0);
+
+/// Performs one job and reports its outcome.
+pub(super) async fn job(context: Arc<Context>, seen: watch::Receiver<State>, job: JobId, what: Job) {
+    debug!(%job, ?what, "job begins");
+    let outcome = match what {
+        Job::Check { subject, commit, checks } => {
+            check(&context, job, &subject, &commit, checks, &seen).await
+        }
+        Job::Verify { review, worker, answer } => {
+            let found = seen.borrow().reviews.get(&review).map(|state| state.review.clone());
+            let reviewer = seen.borrow().workers.get(&worker).map(|state| state.assignment.agent.clone());
+            match (found, reviewer) {
+                (Some(review), Some(reviewer)) => {
+                    blocking(&context, move |context| verify(context, &review, &reviewer, answer)).await
+                }
+                _ => JobOutcome::Failed { why: "the review is unknown".to_owned() },
+            }
+        }
+        Job::PrepareTree { task } => {
+            blocking(&context, move |context| Ok(context.trees.prepare_tree(&task)?.into())).await
+        }
+        Job::Snapshot { task, .. } => {
+            blocking(&context, move |context| Ok(context.trees.snapshot(&task, job.0)?.into())).await
+        }
+        Job::Merge { task, commit } => {
+            blocking(&context, move |context| Ok(context.trees.merge(&task, &commit)?.into())).await
+        }
+        Job::Land { method, message } => {
+            blocking(&context, move |context| Ok(context.trees.land(method, &message)?.into())).await
+        }
+    };
+    context.send(Input::Performed { job, outcome }).await;
+}
+
+async fn blocking(
+    context: &Arc<Context>,
+    work: impl FnOnce(&Context) -> Result<JobOutcome, TreeError> + Send + 'static,
+) -> JobOutcome {
+    let context = Arc::clone(context);
+    match tokio::task::spawn_blocking(move || work(&context)).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(fault)) => JobOutcome::Failed { why: fault.to_string() },
+        Err(fault) => JobOutcome::Failed { why: format!("an error in the program: {fault}") },
+    }
+}
+
+async fn check(
+    context: &Arc<Context>,
+    job: JobId,
+    subject: &Subject,
+    commit: &CommitHash,
+    checks: Vec<Check>,
+    seen: &watch::Receiver<State>,
+) -> JobOutcome {
+    if checks.is_empty() {
+        return JobOutcome::Checked { results: Vec::new() };
+    }
+    let own = match subject {
+        Subject::Task { task } => {
+            seen.borrow().task(task).and_then(|task| task.path.clone()).map(PathBuf::from)
+        }
+        Subject::Validation { .. } | Subject::Session => None,
+    };
+    let root = match own {
+        Some(path) => path, // its worker has ended: nobody writes to it
+        None => match checkout(context, commit).await {
+            Ok(path) => path,
+            Err(why) => return JobOutcome::Failed { why },
+        },
+    };
+    let mut results = Vec::new();
+    for (number, check) in checks.into_iter().enumerate() {
+        results.push(match &check {
+            Check::File { path } => file(&root, path, check.clone()),
+            Check::Command { run } => {
+                command(context, &root, run, &format!("{job}-{number}"), check.clone()).await
+            }
+        });
+    }
+    JobOutcome::Checked { results }
+}
+
+async fn checkout(context: &Arc<Context>, commit: &CommitHash) -> Result<PathBuf, String> {
+    let (context, commit) = (Arc::clone(context), commit.clone());
+    let made =
+        tokio::task::spawn_blocking(move || context.trees.freeze_seat(CHECK_SEAT, &"checks".into(), &commit));
+    made.await.map_err(|fault| fault.to_string())?.map_err(|fault| fault.to_string())
+}
+
+fn file(root: &Path, path: &str, check: Check) -> CheckResult {
+    let found =
+        std::fs::symlink_metadata(root.join(path)).ok().filter(|found| found.is_file() && 0 < found.len());
+    let output = if found.is_some() { String::new() } else { format!("{path} is missing or empty") };
+    CheckResult { check, passed: found.is_some(), exit_code: None, output }
+}
+
+async fn command(context: &Context, root: &Path, run: &str, name: &str, check: Check) -> CheckResult {
+    let minutes = context.opened.settings.limits.check_minutes;
+    let logs = context.folder.join("checks");
+    if let Err(fault) = private::folder(&logs) {
+        return CheckResult { check, passed: false, exit_code: None, output: fault.to_string() };
+    }
+    let wanted = CommandSpec {
+        command: run.to_owned(),
+        cwd: root.to_owned(),
+        env: agents::check_env(&context.env)
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect(),
+        timeout: Duration::from_secs(60 * u64::from(minutes.max(1))),
+        cap: 4 * MOST_OUTPUT,
+        log: logs.join(format!("{name}.log")),
+        cookie: format!("{}/{name}", context.opened.session),
+    };
+    match context.processes.run_command(wanted).await {
+        Ok(CommandEnd { exit_code, output, timed_out, .. }) => {
+            let text = agents::clean(&output);
+            let text = if timed_out { format!("{text}\nstopped after {minutes} minutes") } else { text };
+            let passed = exit_code == Some(0) && !timed_out;
+            CheckResult { check, passed, exit_code, output: domain::tail(&text, MOST_OUTPUT) }
+        }
+        Err(fault) => CheckResult { check, passed: false, exit_code: None, output: fault.to_string() },
+    }
+}
+
+/// Evidence against the frozen tree, and whether the reviewer left that tree alone.
+fn verify(
+    context: &Context,
+    review: &Review,
+    reviewer: &domain::AgentName,
+    answer: Answer,
+) -> Result<JobOutcome, TreeError> {
+    if !context.trees.seat_untouched(review.id, reviewer, &review.commit, &review.tree)? {
+        let why = "it wrote to the tree it was to judge, which voids its verdict".to_owned();
+        return Ok(JobOutcome::Verified { ballot: Ballot::Void { why } });
+    }
+    let mut findings = Vec::new();
+    for finding in answer.findings {
+        let mut fault = None;
+        let checked = evidence::check(finding, |name| {
+            context.trees.file_named(&review.commit, name).unwrap_or_else(|error| {
+                fault = Some(error);
+                None
+            })
+        });
+        match fault {
+            Some(fault) => return Err(fault),
+            None => findings.push(checked),
+        }
+    }
+    let (verdict, summary, files_read) = (answer.verdict, agents::clean(&answer.summary), answer.files_read);
+    let ballot = Ballot::Cast { verdict, summary, findings, files_read, tree: review.tree.clone() };
+    let _ = context.trees.remove_seat(review.id, reviewer)?; // written files, if any, are on a private ref
+    Ok(JobOutcome::Verified { ballot })
+}
+
+/// Which worker a file of the session's folder belongs to.
+pub(super) fn stem(worker: WorkerId, agent: &str, role: &str) -> String {
+    format!("{}-{agent}-{role}", worker.0)
+}

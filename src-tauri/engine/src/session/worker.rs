@@ -1,0 +1,449 @@
+//! One worker: from its assignment to a process, from its output to inputs, until everything it said has been read.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use agents::{AnswerShape, Launch, LaunchRequest, McpServer, Reader};
+use domain::{
+    AgentError, AgentEvent, AgentInfo, Assignment, Exit, ExitCause, Failed, Failure, Input, Purpose, State,
+    Told, Usage, WorkerId,
+};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::{Context, material};
+use crate::calls;
+use crate::private;
+use crate::process::{LineKind, Running, Spec, Tail};
+
+/// How long a CLI may take to leave after it was asked to (SUPERVISION section 5).
+const GRACE: Duration = Duration::from_secs(5);
+/// How long a CLI may stay after its result (SUPERVISION section 4: claude-code #25629). claude waits for commands of
+/// its own in the background, so a silent one is given this long, a talking one longer.
+const LINGER: Duration = Duration::from_secs(10);
+/// How often liveness is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// Most characters of a CLI's errors that classification looks at.
+const MOST_STDERR: usize = 16_000;
+
+/// What the session's loop tells a worker's driver.
+#[derive(Clone, Debug)]
+pub(crate) enum Control {
+    Stop { now: bool },
+    Freeze,
+    Thaw,
+}
+
+/// Where a worker's files are, all in `workers/` of the session's folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    pub(crate) prompt: PathBuf,
+    pub(crate) stdout: PathBuf,
+    pub(crate) stderr: PathBuf,
+    pub(crate) record: PathBuf,
+    pub(crate) calls: PathBuf,
+    pub(crate) answers: PathBuf,
+    pub(crate) private: PathBuf,
+}
+
+impl Files {
+    pub(crate) fn of(session: &Path, worker: WorkerId, assignment: &Assignment) -> Self {
+        let stem = super::perform::stem(worker, assignment.agent.as_str(), assignment.role.as_str());
+        let at = |ending: &str| session.join("workers").join(format!("{stem}{ending}"));
+        Self {
+            prompt: at(".prompt.md"),
+            stdout: at(".jsonl"),
+            stderr: at(".stderr"),
+            record: at(".exit.json"),
+            calls: at(".calls.jsonl"),
+            answers: at(".answers"),
+            private: at(".files"),
+        }
+    }
+}
+
+/// Runs a worker from its request to its end.
+pub(super) async fn drive(
+    context: Arc<Context>,
+    seen: watch::Receiver<State>,
+    worker: WorkerId,
+    mut controls: mpsc::UnboundedReceiver<Control>,
+) {
+    let (assignment, before) = {
+        let state = seen.borrow();
+        let Some(found) = state.workers.get(&worker) else { return };
+        (found.assignment.clone(), usage_before(&state, &found.assignment))
+    };
+    let Some(info) = context.opened.agents.iter().find(|agent| agent.name == assignment.agent).cloned()
+    else {
+        not_started(&context, worker, format!("the agent {} is not part of this session", assignment.agent))
+            .await;
+        return;
+    };
+    let files = Files::of(&context.folder, worker, &assignment);
+    let spec = match prepare(&context, &seen, worker, &assignment, &info, &files).await {
+        Ok(spec) => spec,
+        Err(why) => return not_started(&context, worker, why).await,
+    };
+    let argv = argv(&spec);
+    let running = match context.processes.spawn(spec).await {
+        Ok(running) => running,
+        Err(fault) => return not_started(&context, worker, fault.to_string()).await,
+    };
+    context.send(Input::Started { worker, process: running.identity().clone(), argv }).await;
+    let reader = Reader::new(info.dialect).after(before);
+    let mut driver = Driver { context, worker, files, reader, running, frozen: false, stopping: None };
+    driver.follow(&mut controls).await;
+}
+
+/// What earlier runs of the same CLI session have used: some CLIs add up over the session.
+pub(super) fn usage_before(state: &State, assignment: &Assignment) -> Usage {
+    let mut sum = Usage::default();
+    let Some(session) = &assignment.resume else { return sum };
+    for worker in state.workers.values().filter(|w| w.session.as_ref() == Some(session) && w.end.is_some()) {
+        sum.input += worker.usage.input;
+        sum.output += worker.usage.output;
+        sum.cached += worker.usage.cached;
+        if let Some(cost) = worker.usage.cost_usd {
+            sum.cost_usd = Some(sum.cost_usd.unwrap_or(0.0) + cost);
+        }
+    }
+    sum
+}
+
+async fn not_started(context: &Context, worker: WorkerId, why: String) {
+    warn!(%worker, %why, "a worker could not be started");
+    let exit = Exit { code: None, signal: None, cause: ExitCause::NotStarted };
+    let failed = Some(Failed { failure: Failure::Crashed, text: domain::head(&why, 1000) });
+    context.send(Input::Ended { worker, exit, told: Box::default(), failed }).await;
+}
+
+async fn prepare(
+    context: &Arc<Context>,
+    seen: &watch::Receiver<State>,
+    worker: WorkerId,
+    assignment: &Assignment,
+    info: &AgentInfo,
+    files: &Files,
+) -> Result<Spec, String> {
+    let wanted = material::wanted(&seen.borrow(), worker).ok_or("its task has no tree")?;
+    let looked = {
+        let context = Arc::clone(context);
+        tokio::task::spawn_blocking(move || material::look_up(&context, wanted)).await
+    };
+    let material = looked.map_err(|fault| fault.to_string())?.map_err(|fault| fault.to_string())?;
+    let prompt = domain::prompt(&seen.borrow(), worker, &material).ok_or("its assignment is unknown")?;
+    let launch = launch(context, worker, assignment, info, files, &material.cwd, &prompt);
+    write_files(files, &launch).map_err(|fault| format!("its files cannot be written: {fault}"))?;
+    Ok(Spec {
+        program: launch.program,
+        args: launch.args.into_iter().map(Into::into).collect(),
+        env: launch.env.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        cwd: launch.cwd,
+        stdin: Some(files.prompt.clone()),
+        stdout: files.stdout.clone(),
+        stderr: files.stderr.clone(),
+        record: files.record.clone(),
+        cookie: cookie(context, worker),
+        wall: Some(Duration::from_secs(60 * u64::from(context.opened.settings.limits.worker_minutes.max(1)))),
+    })
+}
+
+/// What marks a worker's processes, for the sweep after a crash.
+pub(super) fn cookie(context: &Context, worker: WorkerId) -> String {
+    format!("{}/{worker}", context.opened.session)
+}
+
+fn launch(
+    context: &Context,
+    worker: WorkerId,
+    assignment: &Assignment,
+    info: &AgentInfo,
+    files: &Files,
+    cwd: &str,
+    prompt: &str,
+) -> Launch {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let args = [
+        "mcp",
+        "--calls",
+        &text(&files.calls),
+        "--answers",
+        &text(&files.answers),
+        "--worker",
+        &worker.to_string(),
+    ];
+    let mcp = McpServer { program: text(&context.orchestrate), args: args.map(str::to_owned).to_vec() };
+    let settings = context.opened.settings.agents.get(&info.name).cloned().unwrap_or_default();
+    let shape = match assignment.purpose {
+        Purpose::Plan => Some(AnswerShape::Plan),
+        Purpose::Review { .. } => Some(AnswerShape::Review),
+        Purpose::Task { .. } => None,
+    };
+    agents::launch(&LaunchRequest {
+        agent: info,
+        settings: &settings,
+        role: assignment.role,
+        cwd: Path::new(cwd),
+        folder: &context.folder,
+        target: Path::new(&context.opened.target),
+        extra_dirs: &assignment.extra_dirs,
+        resume: assignment.resume.as_deref(),
+        skip_git_check: assignment.skip_git_check,
+        shape,
+        mcp: Some(&mcp),
+        files: &files.private,
+        prompt,
+        env: &context.env,
+        root_consented: context.opened.unsandboxed && crate::doctor::is_root(),
+    })
+}
+
+fn write_files(files: &Files, launch: &Launch) -> std::io::Result<()> {
+    for folder in [&files.answers, &files.private] {
+        private::folder(folder)?;
+    }
+    private::write(&files.prompt, &launch.stdin)?;
+    private::write(&files.calls, b"")?;
+    launch.files.iter().try_for_each(|(path, text)| private::write(path, text.as_bytes()))
+}
+
+fn argv(spec: &Spec) -> Vec<String> {
+    let program = spec.program.to_string_lossy().into_owned();
+    let args = spec.args.iter().map(|arg| domain::head(&arg.to_string_lossy(), 300));
+    std::iter::once(program).chain(args).collect()
+}
+
+/// Answers a call of a worker that waits for it.
+pub(super) fn reply(context: &Context, state: &State, worker: WorkerId, call: &str, text: &str, error: bool) {
+    let Some(found) = state.workers.get(&worker) else { return };
+    let files = Files::of(&context.folder, worker, &found.assignment);
+    if let Err(fault) = calls::write_answer(&files.answers, call, text, error) {
+        warn!(%worker, call, %fault, "a worker's call could not be answered");
+    }
+}
+
+struct Driver {
+    context: Arc<Context>,
+    worker: WorkerId,
+    files: Files,
+    reader: Reader,
+    running: Running,
+    frozen: bool,
+    /// Why we are taking it down.
+    stopping: Option<ExitCause>,
+}
+
+impl Driver {
+    async fn follow(&mut self, controls: &mut mpsc::UnboundedReceiver<Control>) {
+        let opened = Tail::open(&self.files.stdout, 0, self.running.end());
+        let opened = opened.and_then(|out| Ok((out, Tail::open(&self.files.calls, 0, self.running.end())?)));
+        let (mut out, mut calls) = match opened {
+            Ok(opened) => opened,
+            Err(fault) => {
+                self.running.stop_now(ExitCause::NotStarted);
+                return not_started(
+                    &self.context,
+                    self.worker,
+                    format!("its output cannot be read: {fault}"),
+                )
+                .await;
+            }
+        };
+        let (mut exit, mut open, mut calling): (Option<Exit>, bool, bool) = (None, true, true);
+        let mut alive = Alive::new(Instant::now());
+        let mut look = tokio::time::interval(LOOK);
+        while open || calling || exit.is_none() {
+            tokio::select! {
+                line = out.next(), if open => match line {
+                    Some(line) => {
+                        alive.heard(Instant::now());
+                        self.read(&line.bytes, line.kind, line.end_offset).await;
+                    }
+                    None => open = false,
+                },
+                line = calls.next(), if calling => match line {
+                    Some(line) => {
+                        alive.heard(Instant::now());
+                        self.called(&line.bytes).await;
+                    }
+                    None => calling = false,
+                },
+                ended = self.running.ended(), if exit.is_none() => exit = Some(ended),
+                control = controls.recv() => match control {
+                    Some(control) => self.control(control),
+                    None => self.stop(ExitCause::Stopped, false), // the session's loop is gone
+                },
+                _ = look.tick(), if exit.is_none() => self.look(&mut alive),
+            }
+        }
+        let exit = exit.unwrap_or(Exit { code: None, signal: None, cause: ExitCause::Left });
+        let exit = Exit { cause: self.stopping.unwrap_or(exit.cause), ..exit };
+        finish(&self.context, self.worker, &mut self.reader, &self.files, exit).await;
+    }
+
+    async fn read(&mut self, bytes: &[u8], kind: LineKind, end: u64) {
+        for said in read_line(&mut self.reader, bytes, kind) {
+            self.context.send(Input::Said { worker: self.worker, offset: end, said }).await;
+        }
+    }
+
+    async fn called(&mut self, bytes: &[u8]) {
+        match calls::read(bytes) {
+            Ok(called) => {
+                let (worker, call, what) = (self.worker, called.call, called.what);
+                self.context.send(Input::Called { worker, call, what }).await;
+            }
+            Err(fault) => {
+                let raw = Some(domain::head(&agents::clean(&String::from_utf8_lossy(bytes)), 4000));
+                let said = AgentEvent::Error(AgentError {
+                    text: format!("a call that cannot be read: {fault}"),
+                    raw,
+                });
+                self.context.send(Input::Said { worker: self.worker, offset: 0, said }).await;
+            }
+        }
+    }
+
+    fn control(&mut self, control: Control) {
+        match control {
+            Control::Stop { now } => self.stop(ExitCause::Stopped, now),
+            Control::Freeze => {
+                self.frozen = true;
+                self.running.freeze();
+            }
+            Control::Thaw => {
+                self.frozen = false;
+                self.running.thaw();
+            }
+        }
+    }
+
+    fn stop(&mut self, cause: ExitCause, now: bool) {
+        debug!(worker = %self.worker, ?cause, now, "a worker is being stopped");
+        self.stopping.get_or_insert(cause);
+        if self.frozen {
+            self.running.thaw(); // a frozen process cannot hear that it is asked to leave
+        }
+        if now {
+            self.running.stop_now(cause);
+        } else {
+            self.running.stop(GRACE, cause);
+        }
+    }
+
+    /// A silent worker is looked at before it is called silent: a compile says nothing and works.
+    fn look(&mut self, alive: &mut Alive) {
+        let (now, limits) = (Instant::now(), &self.context.opened.settings.limits);
+        if self.stopping.is_some() {
+            return;
+        }
+        if self.frozen {
+            alive.heard(now);
+            return;
+        }
+        let size = std::fs::metadata(&self.files.stdout).map_or(0, |found| found.len());
+        if limits.output_bytes < size {
+            return self.stop(ExitCause::Limit, true);
+        }
+        let silent = now.duration_since(alive.last);
+        if self.reader.terminal_seen() && LINGER < silent {
+            return self.stop(ExitCause::Lingered, false);
+        }
+        let most = if alive.first {
+            Duration::from_secs(u64::from(limits.start_seconds.max(1)))
+        } else {
+            Duration::from_secs(60 * u64::from(limits.silent_minutes.max(1)))
+        };
+        if most < silent && !alive.works(self.running.cpu_time(), now) && !self.reader_waits() {
+            self.stop(ExitCause::Silent, false);
+        }
+    }
+
+    /// A worker that waits for the user's answer is silent for a good reason.
+    fn reader_waits(&self) -> bool {
+        calls::waiting(&self.files.calls, &self.files.answers)
+    }
+}
+
+/// When a worker was last heard, and whether it works in silence.
+struct Alive {
+    last: Instant,
+    first: bool,
+    cpu: Option<Duration>,
+}
+
+impl Alive {
+    fn new(now: Instant) -> Self {
+        Self { last: now, first: true, cpu: None }
+    }
+
+    fn heard(&mut self, now: Instant) {
+        self.last = now;
+        self.first = false;
+        self.cpu = None;
+    }
+
+    /// Whether the tree used a CPU since the last look; a tree that did is given another span.
+    fn works(&mut self, cpu: Duration, now: Instant) -> bool {
+        let worked = self.cpu.is_none_or(|before| before + Duration::from_millis(200) < cpu);
+        self.cpu = Some(cpu);
+        if worked {
+            self.last = now;
+        }
+        worked
+    }
+}
+
+/// A line of a worker's stream as events; a line that is too long or not finished is kept, and said so.
+pub(super) fn read_line(reader: &mut Reader, bytes: &[u8], kind: LineKind) -> Vec<AgentEvent> {
+    match kind {
+        LineKind::Whole | LineKind::Unterminated => reader.line(bytes),
+        LineKind::Oversize { len, .. } => {
+            let text = format!("a line of {len} bytes is longer than is read; the raw log has it");
+            vec![AgentEvent::Error(AgentError { text, raw: None })]
+        }
+        LineKind::Shrunk { .. } => {
+            let text =
+                "its raw log became shorter: something wrote to it; what was read before stays".to_owned();
+            vec![AgentEvent::Error(AgentError { text, raw: None })]
+        }
+        LineKind::Unreadable { .. } => {
+            let text = "its raw log cannot be read any more; check the disk".to_owned();
+            vec![AgentEvent::Error(AgentError { text, raw: None })]
+        }
+    }
+}
+
+/// The end of a run: what was held back, then the verdict on it.
+pub(super) async fn finish(
+    context: &Context,
+    worker: WorkerId,
+    reader: &mut Reader,
+    files: &Files,
+    exit: Exit,
+) {
+    for said in reader.rest() {
+        context.send(Input::Said { worker, offset: 0, said }).await;
+    }
+    let stderr = tail_of(&files.stderr, MOST_STDERR as u64);
+    let failed = reader.finish(&exit, &stderr);
+    let told: Told = reader.told().clone();
+    context.send(Input::Ended { worker, exit, told: Box::new(told), failed }).await;
+}
+
+/// The end of a file as text; nothing when it cannot be read.
+fn tail_of(path: &Path, most: u64) -> String {
+    use std::io::{Read, Seek, SeekFrom};
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = std::fs::File::open(path)?;
+        let size = file.metadata()?.len();
+        file.seek(SeekFrom::Start(size.saturating_sub(most)))?;
+        let mut bytes = Vec::new();
+        file.take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+}

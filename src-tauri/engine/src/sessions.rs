@@ -1,0 +1,71 @@
+//! All sessions of a workspace.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use domain::{Phase, SessionId, SessionSummary, Stage, State, WorkerId};
+
+use crate::journal;
+
+/// The sessions in a workspace, newest first. A damaged one is listed with what can still be read of it.
+pub(crate) fn list(workspace: &Path) -> Vec<SessionSummary> {
+    let Ok(entries) = std::fs::read_dir(workspace) else { return Vec::new() };
+    let folders =
+        entries.flatten().map(|entry| entry.path()).filter(|path| path.join(journal::FILE).exists());
+    let mut found: Vec<SessionSummary> = folders.filter_map(|folder| summary(&folder)).collect();
+    found.sort_by(|a, b| b.session.cmp(&a.session)); // UUIDs of version 7 sort by time
+    found
+}
+
+fn summary(folder: &Path) -> Option<SessionSummary> {
+    let session = SessionId(folder.file_name()?.to_str()?.to_owned());
+    let (entries, damage) = journal::read_readable(folder).ok()?;
+    let mut state = State::default();
+    entries.iter().for_each(|entry| state.apply(entry));
+    let held = journal::is_held(folder);
+    let opened = state.opened.as_ref();
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Some(SessionSummary {
+        goal: opened.map(|opened| opened.goal.clone()).unwrap_or_default(),
+        target: opened.map(|opened| opened.target.clone()).unwrap_or_default(),
+        phase: phase(&state, held),
+        held,
+        began: state.began,
+        last: state.last,
+        accepted: count(state.tasks.iter().filter(|task| task.course.stage == Stage::Accepted).count()),
+        tasks: count(state.tasks.len()),
+        damage: damage.map(|fault| fault.to_string()),
+        demo: opened.is_some_and(|opened| opened.demo),
+        session,
+    })
+}
+
+/// A session that nobody runs and that is not over is interrupted, whatever its last entry says.
+pub(crate) fn phase(state: &State, held: bool) -> Phase {
+    if state.ended.is_none() && !held { Phase::Interrupted } else { state.phase() }
+}
+
+/// A page of a worker's raw output, and the size of the whole.
+///
+/// # Errors
+/// When there is no such log.
+pub(crate) fn raw(folder: &Path, worker: WorkerId, from: u64, most: u64) -> io::Result<(Vec<u8>, u64)> {
+    let mut file = File::open(raw_path(folder, worker)?)?;
+    let size = file.metadata()?.len();
+    file.seek(SeekFrom::Start(from.min(size)))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok((bytes, size))
+}
+
+fn raw_path(folder: &Path, worker: WorkerId) -> io::Result<PathBuf> {
+    let begins = format!("{}-", worker.0);
+    let workers = folder.join("workers");
+    let mut names = std::fs::read_dir(workers)?.flatten().map(|entry| entry.path());
+    let is_it = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with(&begins) && name.ends_with(".jsonl") && !name.ends_with(".calls.jsonl")
+    };
+    names.find(is_it).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+}
