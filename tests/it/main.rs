@@ -4,6 +4,7 @@
     reason = "what a test cannot do without has to fail it; clippy knows only test functions"
 )]
 
+mod bad_input;
 mod journal;
 mod model_server;
 mod process;
