@@ -111,11 +111,23 @@ pub enum Event {
     WorkerSaid {
         /// Which.
         worker: WorkerId,
-        /// Where the line ends in the raw log, in bytes; 0 for what came through the tools.
+        /// Where the line ends in the raw log, in bytes.
         #[cfg_attr(feature = "ts", ts(type = "number"))]
         offset: u64,
         /// What.
         said: AgentEvent,
+    },
+    /// The worker called a tool of ours.
+    WorkerCalled {
+        /// Which.
+        worker: WorkerId,
+        /// Where the line ends in the file of calls, in bytes: where reading goes on after a crash.
+        #[cfg_attr(feature = "ts", ts(type = "number"))]
+        offset: u64,
+        /// The call's name, for the answer.
+        call: String,
+        /// What.
+        what: Call,
     },
     /// The process is gone, with all it started.
     WorkerEnded {
@@ -652,6 +664,30 @@ pub enum Outcome {
     Failed,
 }
 
+impl Call {
+    /// The call as an event of the common vocabulary.
+    #[must_use]
+    pub fn said(&self) -> AgentEvent {
+        let note = |text: &str| {
+            AgentEvent::Progress(crate::Progress { text: text.to_owned(), ..crate::Progress::default() })
+        };
+        match self {
+            Self::Report { event } => event.clone(),
+            Self::AskUser { question } => AgentEvent::Blocker(crate::Blocker {
+                what: crate::BlockerKind::Question,
+                text: question.clone(),
+                resets_at: None,
+                path: None,
+            }),
+            Self::RequestReview { what } => {
+                AgentEvent::Review(crate::ReviewNote { text: what.clone(), requested: true })
+            }
+            Self::SubmitPlan { .. } => note("submits a plan"),
+            Self::SubmitReview { .. } => note("submits its review"),
+        }
+    }
+}
+
 impl Outcome {
     /// The terminal's exit code.
     #[must_use]
@@ -668,6 +704,7 @@ impl Outcome {
 
 /// What a worker called on the orchestrator's own MCP server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(tag = "tool", rename_all = "snake_case")]
 pub enum Call {
     /// `report`: an event in the common vocabulary.

@@ -95,6 +95,10 @@ fn fill(state: &State, event: &Event, item: &mut TimelineItem) -> Option<()> {
             person(state, *worker, item);
             return said_line(said, item);
         }
+        Event::WorkerCalled { worker, what, .. } => {
+            person(state, *worker, item);
+            return said_line(&what.said(), item);
+        }
         Event::WorkerEnded { worker, failed, .. } => {
             let text = match failed {
                 None => "ended its turn".to_owned(),

@@ -60,6 +60,10 @@ impl State {
                 state.last_event = at;
             }),
             Event::WorkerSaid { worker, offset, said } => self.worker_said(seq, at, *worker, *offset, said),
+            Event::WorkerCalled { worker, offset, what, .. } => {
+                self.worker_said(seq, at, *worker, 0, &what.said());
+                self.edit_worker(*worker, seq, |state| state.calls = state.calls.max(*offset));
+            }
             Event::WorkerEnded { worker, exit, told, failed } => {
                 self.worker_ended(seq, at, *worker, exit, told, failed.as_ref());
             }
@@ -658,6 +662,7 @@ impl WorkerState {
             told: None,
             model: None,
             offset: 0,
+            calls: 0,
             last_text: String::new(),
             progress: None,
             todo: None,

@@ -185,6 +185,8 @@ pub struct WorkerState {
     pub model: Option<String>,
     /// Where its read output ends, in bytes of the raw log.
     pub offset: u64,
+    /// Where its taken calls end, in bytes of its file of calls.
+    pub calls: u64,
     /// Its last words.
     pub last_text: String,
     /// Progress as reported.

@@ -56,6 +56,8 @@ pub enum Input {
     Called {
         /// Which.
         worker: WorkerId,
+        /// Where the line ends in the file of calls, in bytes.
+        offset: u64,
         /// The call's id, for the reply.
         call: String,
         /// What.
@@ -185,7 +187,7 @@ impl Next<'_> {
                 self.settle_process(worker);
             }
             Input::Said { worker, offset, said } => self.emit(Event::WorkerSaid { worker, offset, said }),
-            Input::Called { worker, call, what } => self.called(worker, call, what),
+            Input::Called { worker, offset, call, what } => self.called(worker, offset, call, what),
             Input::Ended { worker, exit, told, failed } => self.ended(worker, exit, told, failed),
             Input::Performed { job, outcome } => self.performed(job, outcome),
             Input::Act { act, by } => self.act(act, by),

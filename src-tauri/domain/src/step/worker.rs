@@ -3,29 +3,16 @@
 use super::{Effect, Next};
 use crate::recovery;
 use crate::{
-    About, AgentEvent, Answer, Asked, Ballot, Blocker, BlockerKind, Call, Choice, Event, Exit, Failed,
-    Failure, Job, JobId, JobOutcome, NoticeKind, Plan, PlanSource, Purpose, ReviewId, ReviewNote, RunKey,
-    State, Subject, Told, WorkerId,
+    About, Answer, Asked, Ballot, Call, Choice, Event, Exit, Failed, Failure, Job, JobId, JobOutcome,
+    NoticeKind, Plan, PlanSource, Purpose, ReviewId, RunKey, State, Subject, Told, WorkerId,
 };
 
 impl Next<'_> {
-    pub(super) fn called(&mut self, worker: WorkerId, call: String, what: Call) {
-        let said = |next: &mut Self, said| next.emit(Event::WorkerSaid { worker, offset: 0, said });
+    pub(super) fn called(&mut self, worker: WorkerId, offset: u64, call: String, what: Call) {
+        self.emit(Event::WorkerCalled { worker, offset, call: call.clone(), what: what.clone() });
         match what {
-            Call::Report { event } => said(self, event),
-            Call::RequestReview { what } => {
-                said(self, AgentEvent::Review(ReviewNote { text: what, requested: true }));
-            }
-            Call::AskUser { question } => {
-                let blocker = Blocker {
-                    what: BlockerKind::Question,
-                    text: question.clone(),
-                    resets_at: None,
-                    path: None,
-                };
-                said(self, AgentEvent::Blocker(blocker));
-                self.worker_asks(worker, call, question);
-            }
+            Call::Report { .. } | Call::RequestReview { .. } => {}
+            Call::AskUser { question } => self.worker_asks(worker, call, question),
             Call::SubmitPlan { plan } => {
                 let verdict = self.plan_submitted(worker, &plan);
                 self.reply(

@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::Context;
 use super::worker::{Files, cookie, read_line, usage_before};
-use crate::calls;
+use crate::calls::{self, Called};
 use crate::process::{Ended, ExitRecord, Tail};
 
 /// How long a guardian that lost us may take to take its worker down and write it up (RELIABILITY G1: 2 s).
@@ -63,7 +63,7 @@ async fn rest_of(context: &Context, state: &State, worker: WorkerId) -> Vec<Inpu
             }
         }
     }
-    inputs.extend(unread_calls(&files, worker, &record).await);
+    inputs.extend(unread_calls(&files, worker, found.calls, &record).await);
     inputs.extend(reader.rest().into_iter().map(|said| Input::Said { worker, offset: 0, said }));
     let exit = record.exit;
     let stderr = std::fs::read(&files.stderr).unwrap_or_default();
@@ -73,17 +73,13 @@ async fn rest_of(context: &Context, state: &State, worker: WorkerId) -> Vec<Inpu
     inputs
 }
 
-/// Submitted answers and plans count although nobody was there to take them; reports are told again only if no answer
-/// shows that they were taken.
-async fn unread_calls(files: &Files, worker: WorkerId, record: &ExitRecord) -> Vec<Input> {
+/// Calls that were made while nobody was there to take them. Those that waited for an answer get one that nobody reads.
+async fn unread_calls(files: &Files, worker: WorkerId, from: u64, record: &ExitRecord) -> Vec<Input> {
     let mut inputs = Vec::new();
-    let Ok(mut tail) = Tail::open(&files.calls, 0, Ended::already(record.clone())) else { return inputs };
+    let Ok(mut tail) = Tail::open(&files.calls, from, Ended::already(record.clone())) else { return inputs };
     while let Some(line) = tail.next().await {
-        if let Ok(called) = calls::read(&line.bytes)
-            && matches!(called.what, domain::Call::SubmitPlan { .. } | domain::Call::SubmitReview { .. })
-            && calls::answer(&files.answers, &called.call).is_none()
-        {
-            inputs.push(Input::Called { worker, call: called.call, what: called.what });
+        if let Ok(Called { call, what, .. }) = calls::read(&line.bytes) {
+            inputs.push(Input::Called { worker, offset: line.end_offset, call, what });
         }
     }
     inputs

@@ -267,7 +267,7 @@ impl Driver {
                 line = calls.next(), if calling => match line {
                     Some(line) => {
                         alive.heard(Instant::now());
-                        self.called(&line.bytes).await;
+                        self.called(&line.bytes, line.end_offset).await;
                     }
                     None => calling = false,
                 },
@@ -290,11 +290,11 @@ impl Driver {
         }
     }
 
-    async fn called(&mut self, bytes: &[u8]) {
+    async fn called(&mut self, bytes: &[u8], offset: u64) {
         match calls::read(bytes) {
             Ok(called) => {
                 let (worker, call, what) = (self.worker, called.call, called.what);
-                self.context.send(Input::Called { worker, call, what }).await;
+                self.context.send(Input::Called { worker, offset, call, what }).await;
             }
             Err(fault) => {
                 let raw = Some(domain::head(&agents::clean(&String::from_utf8_lossy(bytes)), 4000));
