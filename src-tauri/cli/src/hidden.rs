@@ -5,11 +5,10 @@ use std::{ffi::OsString, process::ExitCode};
 /// Runs a hidden command, if the first word after the program's name is one.
 pub(crate) fn run(name: &str, rest: Vec<OsString>) -> Option<ExitCode> {
     // One line per command; each gets the words after its own name.
-    let _ = rest;
     match name {
         // "guardian" => Some(engine::…(rest)),
         // "mcp" => Some(crate::mcp::run(rest)),
-        // "demo-agent" => Some(crate::demo_agent::run(rest)),
+        "demo-agent" => Some(crate::demo_agent::run(rest)),
         _ => None,
     }
 }

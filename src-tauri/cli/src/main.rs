@@ -1,6 +1,7 @@
 //! The terminal program: sessions without a window, and the hidden commands that workers need.
 
 mod args;
+mod demo_agent;
 mod hidden;
 mod said;
 mod text;
