@@ -1,54 +1,41 @@
 //! The demo's sample project: made new for each demo, so that nothing of the user's is touched.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
+use agents::demo::FILES;
 use domain::UserError;
-use serde::Deserialize;
 
+use crate::git::{Git, GitError, Repository};
 use crate::private;
 use crate::session::internal;
 
-/// What the demo works on, as `orchestrate demo-agent --sample DIR` tells in JSON on its standard output.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Demo {
-    /// The user's prompt in the demo.
-    pub(crate) goal: String,
-    /// The project's check commands.
-    pub(crate) checks: Vec<String>,
-    /// The sample project.
-    #[serde(skip)]
-    pub(crate) target: PathBuf,
-    /// Folders that workers may be given when they ask; relative to the sample project's parent.
-    pub(crate) directories: Vec<String>,
-}
-
-/// Makes a sample project beside the sessions: `<workspace>/demo/<time>/project`.
+/// Makes the sample project as a git repository with one commit: `<workspace>/demo/<time>/project`.
 ///
 /// # Errors
-/// When the program that brings the demo cannot be run, or what the disk says.
-pub(crate) fn prepare(workspace: &Path, orchestrate: &Path) -> Result<Demo, UserError> {
-    let hint = "Install the program again; `orchestrate` belongs beside it.";
-    let folder = workspace.join("demo").join(uuid::Uuid::now_v7().to_string());
-    private::folder(&folder).map_err(|fault| internal(&fault.to_string(), "Check the workspace folder."))?;
-    let folder = folder.canonicalize().map_err(|fault| internal(&fault.to_string(), hint))?;
-    let target = folder.join("project");
-    let said = Command::new(orchestrate)
-        .args(["demo-agent", "--sample"])
-        .arg(&target)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|fault| internal(&format!("{} cannot be run: {fault}", orchestrate.display()), hint))?;
-    if !said.status.success() {
-        return Err(internal(
-            &format!("no sample project: {}", String::from_utf8_lossy(&said.stderr).trim()),
-            hint,
-        ));
+/// What the disk or git says.
+pub(crate) fn prepare(workspace: &Path, git: &Git) -> Result<PathBuf, UserError> {
+    let project = workspace.join("demo").join(uuid::Uuid::now_v7().to_string()).join("project");
+    let hint = "Check the workspace folder, or name another one.";
+    write(&project).map_err(|fault| internal(&format!("{}: {fault}", project.display()), hint))?;
+    let project = project.canonicalize().map_err(|fault| internal(&fault.to_string(), hint))?;
+    commit(&project, git).map_err(|fault| internal(&fault.to_string(), hint))?;
+    Ok(project)
+}
+
+fn write(project: &Path) -> std::io::Result<()> {
+    private::folder(project)?;
+    for (name, text) in FILES {
+        let path = project.join(name);
+        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        std::fs::write(path, text)?;
     }
-    let mut demo: Demo = serde_json::from_slice(&said.stdout)
-        .map_err(|fault| internal(&format!("no sample project: {fault}"), hint))?;
-    demo.directories =
-        demo.directories.iter().map(|name| folder.join(name).to_string_lossy().into_owned()).collect();
-    demo.target = target;
-    Ok(demo)
+    Ok(())
+}
+
+fn commit(project: &Path, git: &Git) -> Result<(), GitError> {
+    let here = Repository::around(git, project);
+    here.call("init").args(["--quiet", "--template=", "--initial-branch=main"]).run()?;
+    here.call("add").args(["--all", "--", "."]).run()?;
+    here.call("commit").args(["--quiet", "--no-verify", "--no-gpg-sign", "-m", "Expenses"]).run()?;
+    Ok(())
 }

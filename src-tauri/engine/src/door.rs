@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use domain::{
-    Act, Actor, AgentInfo, Dialect, ErrorCode, FORMAT, Input, Notice, Opened, Request, Response, Row,
-    RowBody, Seq, SessionId, Settings, State, UserError,
+    Act, Actor, AgentInfo, ErrorCode, FORMAT, Input, Notice, Opened, Request, Response, Row, RowBody, Seq,
+    SessionId, Settings, State, UserError,
 };
 use tokio::sync::{broadcast, watch};
 
@@ -280,18 +280,14 @@ impl Engine {
         let options = self.inner.options.clone();
         let begun = blocking(move || {
             let env = discover::environment();
-            let demo = crate::demo::prepare(&options.workspace, &options.orchestrate)?;
-            let settings = Settings {
-                approve_plan: approve,
-                checks: demo.checks.clone(),
-                directories: demo.directories.clone(),
-                ..Settings::default()
-            };
+            let target = crate::demo::prepare(&options.workspace, &git()?)?;
+            let checks = vec![agents::demo::CHECK.to_owned()];
+            let settings = Settings { approve_plan: approve, checks: checks.clone(), ..Settings::default() };
             let new = New {
-                goal: demo.goal,
-                target: demo.target,
-                checks: demo.checks,
-                agents: Dialect::ALL.map(|dialect| demo_agent(dialect, &options.orchestrate)).into(),
+                goal: agents::demo::GOAL.to_owned(),
+                target,
+                checks,
+                agents: agents::demo::agents(&options.orchestrate.to_string_lossy()),
                 warnings: vec!["These are demo agents: scripts, no AI.".to_owned()],
                 unsandboxed: false,
                 demo: true,
@@ -551,19 +547,6 @@ fn begin(options: &Options, settings: Settings, new: New, env: Environment) -> R
     };
     let warnings = new.warnings.into_iter().chain(begun.warnings).collect();
     Ok(Begun { journal, opened, warnings, git, env })
-}
-
-/// A scripted agent that ships with the product and speaks the real dialect.
-fn demo_agent(dialect: Dialect, orchestrate: &Path) -> AgentInfo {
-    let args = ["demo-agent", "--dialect", dialect.as_str(), "--script", "demo", "--"];
-    AgentInfo {
-        name: dialect.as_str().into(),
-        dialect,
-        program: orchestrate.to_string_lossy().into_owned(),
-        leading_args: args.map(str::to_owned).into(),
-        version: "demo".to_owned(),
-        demo: true,
-    }
 }
 
 fn git() -> Result<Git, UserError> {

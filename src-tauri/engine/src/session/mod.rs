@@ -302,18 +302,27 @@ impl Run {
                 let session = self.context.opened.session.clone();
                 let _ = self.context.signals.send(Signal::Notice { session, notice });
             }
-            Effect::AnswerDemo(question) => {
-                let context = Arc::clone(&self.context);
-                let choice =
-                    self.state.questions.get(&question).and_then(|q| q.asked.choices.first().copied());
-                tokio::spawn(async move {
-                    tokio::time::sleep(DEMO_PAUSE).await;
-                    let text = "The demo answers this itself: do what the reviewers recommend.".to_owned();
-                    let act = Act::Answer { question: Some(question), choice, text };
-                    context.send(Input::Act { act, by: Actor::Demo }).await;
-                });
-            }
+            Effect::AnswerDemo(question) => self.answer_demo(question),
         }
+    }
+
+    /// The demo's script answers in the user's place, after a while, and the answer says that it did.
+    fn answer_demo(&self, question: domain::QuestionId) {
+        let Some(asked) = self.state.questions.get(&question).map(|state| state.asked.clone()) else {
+            return;
+        };
+        let (wanted, words) = agents::demo::ANSWER;
+        let (choice, text) = match asked.about {
+            domain::About::Plan { .. } => (domain::Choice::Approve, ""),
+            _about if asked.choices.contains(&wanted) => (wanted, words),
+            _about => (asked.choices.first().copied().unwrap_or(wanted), words),
+        };
+        let context = Arc::clone(&self.context);
+        tokio::spawn(async move {
+            tokio::time::sleep(DEMO_PAUSE).await;
+            let act = Act::Answer { question: Some(question), choice: Some(choice), text: text.to_owned() };
+            context.send(Input::Act { act, by: Actor::Demo }).await;
+        });
     }
 
     fn tell(&mut self, worker: WorkerId, control: worker::Control) {
