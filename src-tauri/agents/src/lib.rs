@@ -6,6 +6,7 @@
 mod claude;
 mod clean;
 mod codex;
+pub mod demo;
 mod environment;
 mod failure;
 mod gemini;

@@ -3,6 +3,7 @@
 mod act;
 mod args;
 mod ask;
+mod demo_agent;
 mod door;
 mod entries;
 mod follow;
