@@ -172,8 +172,8 @@ fn sessions() {
 #[test]
 fn a_session_that_is_busy() {
     let world = World::new();
-    let folder = world.session();
-    let (held, _) = Journal::open(&folder, &SessionId::from(SESSION)).unwrap();
+    let folder = world.at("work space").join(SESSION);
+    let held = Journal::create(&folder, &SessionId::from(SESSION)).unwrap();
     world.refuses(&["resume", SESSION, "--no-dashboard"], 2, "another process");
     drop(held);
 }

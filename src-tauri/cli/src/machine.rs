@@ -1,12 +1,19 @@
 //! What a command runs on: the engine, the options that all commands take, and how the reader looks at it.
 
-use std::path::PathBuf;
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use domain::{ErrorCode, Outcome, SessionId, State, Summary, UserError};
 use engine::{Engine, Options, journal};
 use jiff::Timestamp;
 
-use crate::{args::Common, entries::broken, view::View};
+use crate::{
+    args::{Common, usage},
+    entries::broken,
+    view::View,
+};
 
 /// What a command runs on.
 #[derive(Clone, Debug)]
@@ -28,7 +35,7 @@ impl Machine {
     /// What the engine says of workspace and settings.
     pub(crate) fn open(common: &Common) -> Result<Self, UserError> {
         let workspace = match &common.workspace {
-            Some(workspace) => workspace.clone(),
+            Some(workspace) => usable(workspace)?,
             None => engine::default_workspace()?,
         };
         let orchestrate = std::env::current_exe().map_err(|error| UserError {
@@ -57,6 +64,20 @@ impl Machine {
         }
         Ok((domain::summary(&state), state.last))
     }
+}
+
+/// The folder that was named, absolute; one that is not there yet will be made.
+fn usable(workspace: &Path) -> Result<PathBuf, UserError> {
+    let refuse = |why: &str| {
+        let message = format!("The workspace {} cannot be used: {why}.", workspace.display());
+        Err(usage(message, "Name a folder that you may write to with --workspace DIR."))
+    };
+    match std::fs::metadata(workspace) {
+        Ok(there) if !there.is_dir() => return refuse("it is not a folder"),
+        Err(error) if error.kind() != ErrorKind::NotFound => return refuse(&error.to_string()),
+        Ok(_) | Err(_) => {}
+    }
+    std::path::absolute(workspace).or_else(|error| refuse(&error.to_string()))
 }
 
 /// An outcome by its name in a summary; `None` while the session runs.

@@ -13,6 +13,7 @@ mod hidden;
 mod live;
 mod logging;
 mod machine;
+mod mcp;
 mod model;
 mod news;
 mod pick;

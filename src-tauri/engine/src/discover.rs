@@ -163,8 +163,6 @@ struct Needs {
     question: &'static str,
     /// Without these the dialect cannot work at all.
     required: &'static [&'static str],
-    /// First and last version that the dialect was tested with; outside of it we warn.
-    tested: (&'static str, &'static str),
 }
 
 fn needs(dialect: Dialect) -> Needs {
@@ -184,7 +182,6 @@ fn needs(dialect: Dialect) -> Needs {
                 "--setting-sources",
                 "--resume",
             ],
-            tested: ("2.1.197", "2.1.329"),
         },
         Dialect::Codex => Needs {
             help: &["exec", "--help"],
@@ -197,13 +194,11 @@ fn needs(dialect: Dialect) -> Needs {
                 "--config",
                 "--output-schema",
             ],
-            tested: ("0.169.0", "0.169.0"),
         },
         Dialect::Gemini => Needs {
             help: &["--help"],
             question: "--help",
             required: &["--output-format", "stream-json", "--yolo", "--include-directories", "--skip-trust"],
-            tested: ("0.61.0", "0.61.0"),
         },
     }
 }
@@ -290,7 +285,7 @@ fn search(found: &mut Found, command: Option<&str>, env: &Environment, target: O
         }
     }
     if let Ok(agent) = &found.agent {
-        found.warnings.extend(untested(found.dialect, &agent.version));
+        found.warnings.extend(agents::version_warning(found.dialect, &agent.version).map(capital));
     }
 }
 
@@ -368,6 +363,13 @@ fn one_line(text: &str) -> String {
     domain::head(&line, 200)
 }
 
+/// A sentence with its first letter in capitals.
+pub(crate) fn capital(text: String) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}", chars.as_str())
+}
+
 /// The version number in an answer: the first word that has digits on both sides of a dot.
 fn version_of(line: &str) -> Option<Vec<u64>> {
     let words = line.split_whitespace().map(|word| word.trim_start_matches('v'));
@@ -383,22 +385,6 @@ fn offers(help: &str, word: &str) -> bool {
         let part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         !help[at + word.len()..].starts_with(part) && !help[..at].ends_with(part)
     })
-}
-
-fn untested(dialect: Dialect, line: &str) -> Option<String> {
-    let version = version_of(line)?;
-    let (first, last) = needs(dialect).tested;
-    let range = if first == last { first.to_owned() } else { format!("{first} to {last}") };
-    let how = if version < numbers(first) {
-        "older"
-    } else if numbers(last) < version.iter().copied().take(3).collect() {
-        "newer"
-    } else {
-        return None;
-    };
-    Some(format!(
-        "Version {line} is {how} than what was tested ({range}); lines it prints may not all be understood."
-    ))
 }
 
 #[cfg(test)]

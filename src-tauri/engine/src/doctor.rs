@@ -114,7 +114,7 @@ fn agent(found: &Found) -> Probe {
         SignedIn::Yes(how) => text = format!("{text}; credentials: {how}."),
         SignedIn::Unknown => {
             text.push_str("; no trace of credentials, so it may not be signed in.");
-            fixes.push(discover::sign_in_hint(found.dialect).to_owned());
+            fixes.push(discover::sign_in_hint(found.dialect));
         }
     }
     for warning in &found.warnings {
@@ -125,10 +125,8 @@ fn agent(found: &Found) -> Probe {
 }
 
 fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     // A path stays as it is written.
-    let text = if text.starts_with('/') { text.to_owned() } else { format!("{first}{}", chars.as_str()) };
+    let text = if text.starts_with('/') { text.to_owned() } else { discover::capital(text.to_owned()) };
     format!("{}.", text.trim_end_matches(['.', ' ', ':']))
 }
 

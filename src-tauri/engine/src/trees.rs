@@ -137,8 +137,8 @@ impl Trees {
         session: &SessionId,
         kept: &domain::Trees,
     ) -> Result<Self, TreeError> {
-        let target = target.canonicalize().map_err(TreeError::io(target))?;
-        let folder = folder.canonicalize().map_err(TreeError::io(folder))?;
+        let target = names::canonical(target)?;
+        let folder = names::canonical(folder)?;
         let (store, prefix) = match kept {
             domain::Trees::Repository { .. } => match inspect::locate(git, &target)? {
                 Some(found) => (found.common, found.prefix),

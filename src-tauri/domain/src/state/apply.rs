@@ -491,7 +491,7 @@ impl State {
             }
             match choice {
                 Choice::Instruct => {
-                    course.round = 0; // the user gave the work a new beginning
+                    course.rounds_before = course.round;
                     course.check_rounds = 0;
                     course.notes.extend(message);
                 }

@@ -130,6 +130,8 @@ pub struct Course {
     pub stage: Stage,
     /// Rounds of review that were decided.
     pub round: u32,
+    /// Rounds before the user last gave an instruction: it gives the work a new beginning.
+    pub rounds_before: u32,
     /// Work that waits for the author's next turn.
     pub notes: Vec<Note>,
     /// The last snapshot: commit and tree.

@@ -172,13 +172,15 @@ impl Next<'_> {
             // Seats of these judge only what others made: their scope never holds a task of their own vendor.
             Subject::Validation { .. } | Subject::Session => BTreeSet::new(),
         };
+        let rounds_before = self.state.course(&review.subject).map_or(0, |course| course.rounds_before);
+        let most = self.state.opened.as_ref().map_or(3, |opened| opened.settings.review.max_rounds);
         Some(Facts {
             tree: current.unwrap_or_else(|| review.tree.clone()),
             votes: votes.collect(),
             authors,
             required: review.required,
             round: review.round,
-            max_rounds: self.state.opened.as_ref().map_or(3, |opened| opened.settings.review.max_rounds),
+            max_rounds: most + rounds_before,
             single_vendor: self.state.vendors().len() < 2,
         })
     }

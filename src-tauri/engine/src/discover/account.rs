@@ -30,15 +30,19 @@ pub fn signed_in(dialect: Dialect, env: &Environment) -> SignedIn {
     found.map_or(SignedIn::Unknown, SignedIn::Yes)
 }
 
-/// How to sign in, as a command to copy.
+/// How to sign in, with the command to copy.
 #[must_use]
-pub fn sign_in_hint(dialect: Dialect) -> &'static str {
+pub fn sign_in_hint(dialect: Dialect) -> String {
+    let (command, key) = (agents::login_hint(dialect), keys(dialect)[0]);
+    format!("Sign in with `{command}`, or set {key}.")
+}
+
+/// Variables that carry a key, the usual one first.
+fn keys(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
-        Dialect::Claude => "Sign in with `claude auth login`, or set ANTHROPIC_API_KEY.",
-        Dialect::Codex => {
-            "Sign in with `codex login`, or set OPENAI_API_KEY and run `codex login --with-api-key`."
-        }
-        Dialect::Gemini => "Sign in by starting `gemini` once, or set GEMINI_API_KEY.",
+        Dialect::Claude => &["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"],
+        Dialect::Codex => &["CODEX_API_KEY", "OPENAI_API_KEY"],
+        Dialect::Gemini => &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
     }
 }
 
@@ -49,7 +53,7 @@ fn claude(env: &Environment) -> Option<String> {
         Some(own) => Some(Path::new(own).join(".claude.json")),
         None => home(env).map(|home| home.join(".claude.json")),
     };
-    variable(env, &["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"])
+    variable(env, keys(Dialect::Claude))
         .or_else(|| {
             variable(env, &["CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"])
         })
@@ -60,7 +64,7 @@ fn claude(env: &Environment) -> Option<String> {
 
 fn codex(env: &Environment) -> Option<String> {
     let folder = folder(env, "CODEX_HOME", ".codex")?;
-    variable(env, &["OPENAI_API_KEY", "CODEX_API_KEY"])
+    variable(env, keys(Dialect::Codex))
         .or_else(|| file(Some(folder.join("auth.json"))))
         .or_else(|| codex_provider(&folder.join("config.toml"), env))
 }
@@ -78,7 +82,7 @@ fn codex_provider(config: &Path, env: &Environment) -> Option<String> {
 
 fn gemini(env: &Environment) -> Option<String> {
     let folder = home(env)?.join(".gemini");
-    variable(env, &["GEMINI_API_KEY", "GOOGLE_API_KEY"])
+    variable(env, keys(Dialect::Gemini))
         .or_else(|| {
             variable(
                 env,

@@ -67,7 +67,16 @@ impl Repository {
     /// A call of a subcommand.
     #[must_use]
     pub fn call(&self, operation: &str) -> Call<'_> {
-        Call { hardened: true, ..Call::plain(self, operation) }
+        Call {
+            repository: self,
+            operation: operation.to_owned(),
+            arguments: Vec::new(),
+            index: None,
+            input: Vec::new(),
+            accepted: None,
+            most: MOST_OUTPUT,
+            cut: false,
+        }
     }
 }
 
@@ -82,7 +91,6 @@ pub struct Call<'r> {
     accepted: Option<i32>,
     most: usize,
     cut: bool,
-    hardened: bool,
 }
 
 /// What a call gave.
@@ -109,22 +117,7 @@ impl Output {
     }
 }
 
-impl<'r> Call<'r> {
-    /// Without the overrides that need a call of their own: only for asking what to override.
-    pub(super) fn plain(repository: &'r Repository, operation: &str) -> Self {
-        Self {
-            repository,
-            operation: operation.to_owned(),
-            arguments: Vec::new(),
-            index: None,
-            input: Vec::new(),
-            accepted: None,
-            most: MOST_OUTPUT,
-            cut: false,
-            hardened: false,
-        }
-    }
-
+impl Call<'_> {
     /// One more argument.
     #[must_use]
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
@@ -250,7 +243,7 @@ impl<'r> Call<'r> {
         let mut all: Vec<_> = self.repository.git.found.settings.clone();
         all.extend(fixed);
         all.extend(self.repository.settings.iter().cloned());
-        if self.hardened {
+        if hardening::has_drivers(&self.operation) {
             all.extend(hardening::drivers(self.repository)?);
         }
         Ok(all)

@@ -1,6 +1,6 @@
 //! What every call carries: settings and variables that keep a repository from running anything.
 
-use super::{Call, GitError, Repository};
+use super::{GitError, Repository};
 
 /// Settings that are taken over from the user's own configuration: data, never programs. Without the line-ending
 /// rules and the ignore file we would see other changes than the user does.
@@ -38,7 +38,7 @@ pub(super) const VARIABLES: [(&str, &str); 9] = [
 
 /// Overrides on every call: first what can name a program, then what can make git overlook a change, then what
 /// would change results from one machine to the next.
-pub(super) const SETTINGS: [(&str, &str); 41] = [
+pub(super) const SETTINGS: [(&str, &str); 43] = [
     ("core.fsmonitor", "false"),
     ("core.hooksPath", "/dev/null"),
     ("core.sshCommand", "ssh"),
@@ -78,6 +78,9 @@ pub(super) const SETTINGS: [(&str, &str); 41] = [
     ("i18n.commitEncoding", "UTF-8"),
     ("worktree.useRelativePaths", "false"),
     ("core.warnAmbiguousRefs", "false"),
+    // What the journal calls done must survive a power cut.
+    ("core.fsync", "committed,reference"),
+    ("core.fsyncMethod", "batch"),
     // The user's own git, and other sessions, work on the same repository: wait for them (milliseconds).
     ("core.filesRefLockTimeout", "5000"),
     ("core.packedRefsTimeout", "5000"),
@@ -100,11 +103,20 @@ pub(super) fn flags(operation: &str) -> &'static [&'static str] {
     }
 }
 
+/// Subcommands that only read objects and refs (or write one object): they know no driver and run no hook.
+const PLAIN: [&str; 8] =
+    ["cat-file", "commit-tree", "config", "for-each-ref", "ls-tree", "merge-base", "rev-list", "rev-parse"];
+
+/// Whether a subcommand has to have its drivers and hooks overridden.
+pub(super) fn has_drivers(operation: &str) -> bool {
+    !PLAIN.contains(&operation)
+}
+
 /// Overrides for each filter, diff, merge and hook driver that the repository configures. They are given by
 /// variables, not by `-c`: a driver's name may contain `=`.
 pub(super) fn drivers(repository: &Repository) -> Result<Vec<(String, String)>, GitError> {
     let asked = ["--name-only", "-z", "--get-regexp", r"^(filter|diff|merge|hook)\..*\."];
-    let found = Call::plain(repository, "config").args(asked).or(1).run()?;
+    let found = repository.call("config").args(asked).or(1).run()?;
     let text = String::from_utf8_lossy(&found.stdout);
     let mut names: Vec<&str> =
         text.split('\0').filter_map(|key| key.rsplit_once('.')).map(|(name, _)| name).collect();

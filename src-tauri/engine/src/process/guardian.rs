@@ -259,15 +259,16 @@ fn signal_all(tree: &[Process], signal: Signal) {
     }
 }
 
-/// Stops the whole tree from running. New children of those not yet stopped are found by looking again.
+/// Stops the whole tree from running. What has the signal pending cannot fork any more, so it is enough to look until
+/// nothing new is found, twice; how long each takes to stand still does not matter (one that waits in vfork never
+/// shows as stopped).
 fn freeze() {
-    for _ in 0..20 {
-        let running: Vec<_> =
-            tree().into_iter().filter(|process| !process.stopped && !process.zombie).collect();
-        if running.is_empty() {
-            return;
-        }
-        signal_all(&running, Signal::STOP);
+    let (mut told, mut rounds_without_new) = (HashSet::new(), 0);
+    while rounds_without_new < 2 && told.len() < 100_000 {
+        let new: Vec<_> =
+            tree().into_iter().filter(|process| told.insert((process.pid, process.started))).collect();
+        rounds_without_new = if new.is_empty() { rounds_without_new + 1 } else { 0 };
+        signal_all(&new, Signal::STOP);
     }
 }
 

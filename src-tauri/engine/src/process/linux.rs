@@ -30,7 +30,6 @@ pub(super) fn find(pid: u32) -> Option<Process> {
         parent: u32::try_from(number(4)?).ok()?,
         started: number(22)?,
         zombie: matches!(*fields.first()?, "Z" | "X"),
-        stopped: matches!(*fields.first()?, "T" | "t"),
         cpu: Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second().max(1)),
     })
 }

@@ -32,7 +32,6 @@ fn read(line: &str) -> Option<Process> {
         parent,
         started: 0,
         zombie: state.starts_with('Z'),
-        stopped: state.starts_with('T'),
         cpu: words.next().map_or(Duration::ZERO, time),
     })
 }

@@ -12,8 +12,6 @@ pub(super) struct Process {
     pub(super) started: u64,
     /// Ended, and waits for its parent to take note.
     pub(super) zombie: bool,
-    /// Frozen by a signal.
-    pub(super) stopped: bool,
     /// Processor time of it and of those children that it waited for.
     pub(super) cpu: Duration,
 }
@@ -51,7 +49,7 @@ mod tests {
     use super::*;
 
     fn process(pid: u32, parent: u32) -> Process {
-        Process { pid, parent, started: 1, zombie: false, stopped: false, cpu: Duration::ZERO }
+        Process { pid, parent, started: 1, zombie: false, cpu: Duration::ZERO }
     }
 
     #[test]

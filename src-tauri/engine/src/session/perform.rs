@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    Answer, Ballot, Check, CheckResult, CommitHash, Input, Job, JobId, JobOutcome, Review, ReviewId, State,
+    Answer, Ballot, Check, CheckResult, CommitHash, Input, Job, JobId, JobOutcome, LandMethod, Review, State,
     Subject, WorkerId,
 };
 use tokio::sync::watch;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::Context;
 use crate::evidence;
@@ -19,8 +19,6 @@ use crate::trees::TreeError;
 
 /// Most characters of a check's output that are kept.
 const MOST_OUTPUT: usize = 4000;
-/// Where checks of the merged work run: a checkout like a reviewer's, which nobody else uses.
-const CHECK_SEAT: ReviewId = ReviewId(0);
 
 /// Performs one job and reports its outcome.
 pub(super) async fn job(context: Arc<Context>, seen: watch::Receiver<State>, job: JobId, what: Job) {
@@ -49,7 +47,7 @@ pub(super) async fn job(context: Arc<Context>, seen: watch::Receiver<State>, job
             blocking(&context, move |context| Ok(context.trees.merge(&task, &commit)?.into())).await
         }
         Job::Land { method, message } => {
-            blocking(&context, move |context| Ok(context.trees.land(method, &message)?.into())).await
+            blocking(&context, move |context| land(context, method, &message)).await
         }
     };
     context.send(Input::Performed { job, outcome }).await;
@@ -105,8 +103,7 @@ async fn check(
 
 async fn checkout(context: &Arc<Context>, commit: &CommitHash) -> Result<PathBuf, String> {
     let (context, commit) = (Arc::clone(context), commit.clone());
-    let made =
-        tokio::task::spawn_blocking(move || context.trees.freeze_seat(CHECK_SEAT, &"checks".into(), &commit));
+    let made = tokio::task::spawn_blocking(move || context.trees.check_tree(&commit));
     made.await.map_err(|fault| fault.to_string())?.map_err(|fault| fault.to_string())
 }
 
@@ -157,20 +154,7 @@ fn verify(
         let why = "it wrote to the tree it was to judge, which voids its verdict".to_owned();
         return Ok(JobOutcome::Verified { ballot: Ballot::Void { why } });
     }
-    let mut findings = Vec::new();
-    for finding in answer.findings {
-        let mut fault = None;
-        let checked = evidence::check(finding, |name| {
-            context.trees.file_named(&review.commit, name).unwrap_or_else(|error| {
-                fault = Some(error);
-                None
-            })
-        });
-        match fault {
-            Some(fault) => return Err(fault),
-            None => findings.push(checked),
-        }
-    }
+    let findings = evidence::check_all(&context.trees, &review.commit, answer.findings)?;
     let (verdict, summary, files_read) = (answer.verdict, agents::clean(&answer.summary), answer.files_read);
     let ballot = Ballot::Cast { verdict, summary, findings, files_read, tree: review.tree.clone() };
     let _ = context.trees.remove_seat(review.id, reviewer)?; // written files, if any, are on a private ref
@@ -180,4 +164,13 @@ fn verify(
 /// Which worker a file of the session's folder belongs to.
 pub(super) fn stem(worker: WorkerId, agent: &str, role: &str) -> String {
     format!("{}-{agent}-{role}", worker.0)
+}
+
+/// Lands, then removes the worktrees: their commits are on the branches and private refs that stay.
+fn land(context: &Context, method: LandMethod, message: &str) -> Result<JobOutcome, TreeError> {
+    let landed = context.trees.land(method, message)?;
+    if let Err(fault) = context.trees.remove_worktrees() {
+        warn!(%fault, "worktrees stay; they cost only space");
+    }
+    Ok(landed.into())
 }

@@ -29,8 +29,8 @@ impl Trees {
     /// # Errors
     /// A target that is bare, without commit, in the middle of a rebase or merge, or too big to be copied.
     pub fn begin(git: &Git, target: &Path, folder: &Path, session: &SessionId) -> Result<Begun, TreeError> {
-        let target = target.canonicalize().map_err(TreeError::io(target))?;
-        let folder = folder.canonicalize().map_err(TreeError::io(folder))?;
+        let target = names::canonical(target)?;
+        let folder = names::canonical(folder)?;
         match inspect::locate(git, &target)? {
             Some(found) => begin_in_repository(git, &found, session),
             None => shadow::begin(git, &target, &folder, session),

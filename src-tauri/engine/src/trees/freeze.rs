@@ -60,14 +60,12 @@ impl Trees {
                 && refs::resolve(&self.inside(&worktree), "HEAD")?.as_ref() == Some(commit)
                 && self.tree_now(&worktree, commit)? == self.tree_of(commit)?;
             if as_made {
-                return Ok(self.root_in(&worktree.path));
+                return self.root_in(&worktree);
             }
             self.remove(worktree)?;
         }
         let worktree = self.make(name, true, commit.as_str())?;
-        let root = self.root_in(&worktree.path);
-        std::fs::create_dir_all(&root).map_err(TreeError::io(&root))?;
-        Ok(root)
+        self.root_in(&worktree)
     }
 
     /// Whether a reviewer's checkout still holds exactly that tree: no file changed, removed or added. Ignored files (what

@@ -8,7 +8,7 @@ use std::{
 
 use domain::TargetFacts;
 
-use super::TreeError;
+use super::{TreeError, names};
 use crate::git::{Git, GitError, Repository};
 
 /// The repository a folder belongs to.
@@ -31,7 +31,7 @@ pub(super) struct Located {
 /// # Errors
 /// When the folder cannot be read, is a bare repository or one that git does not accept.
 pub fn inspect(git: &Git, target: &Path) -> Result<TargetFacts, TreeError> {
-    let target = target.canonicalize().map_err(TreeError::io(target))?;
+    let target = names::canonical(target)?;
     let located = locate(git, &target)?.filter(|found| found.born);
     let mut facts = TargetFacts {
         path: target.to_string_lossy().into_owned(),
@@ -64,7 +64,7 @@ pub(super) fn locate(git: &Git, target: &Path) -> Result<Option<Located>, TreeEr
     let [top, git_dir, common] = lines[..] else {
         return Err(GitError::Unreadable { operation: "rev-parse".to_owned(), answer: found }.into());
     };
-    let top = Path::new(top).canonicalize().map_err(TreeError::io(Path::new(top)))?;
+    let top = names::canonical(Path::new(top))?;
     let prefix = here.call("rev-parse").arg("--show-prefix").text()?;
     let born = super::refs::resolve(&here, "HEAD")?.is_some();
     if !prefix.is_empty() && born {

@@ -1,6 +1,9 @@
 //! Names of branches, refs and files, and how paths in the repository map to paths in the project.
 
-use std::ffi::OsString;
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use domain::SessionId;
 
@@ -87,6 +90,16 @@ pub(super) fn to_repository(prefix: &str, path: &str) -> Option<String> {
         }
     }
     if parts.is_empty() { None } else { Some(parts.join("/")) }
+}
+
+/// A folder's one true path, in the form that git writes too.
+pub(super) fn canonical(path: &Path) -> Result<PathBuf, TreeError> {
+    let found = path.canonicalize().map_err(TreeError::io(path))?;
+    // Windows answers `\\?\C:\…`, which git does not take.
+    match found.to_str().and_then(|text| text.strip_prefix(r"\\?\")) {
+        Some(plain) if cfg!(windows) => Ok(PathBuf::from(plain)),
+        _ => Ok(found),
+    }
 }
 
 /// A path as this system writes it; `None` where it cannot.

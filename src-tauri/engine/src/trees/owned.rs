@@ -42,7 +42,7 @@ impl Trees {
         if !self.index(name).is_file() || !path.symlink_metadata().is_ok_and(|facts| facts.is_dir()) {
             return Ok(None);
         }
-        let canonical = path.canonicalize().map_err(TreeError::io(&path))?;
+        let canonical = names::canonical(&path)?;
         if canonical != path {
             let what = format!("it leads to {}", canonical.display());
             return Err(TreeError::NotOurs { path, what });
@@ -66,9 +66,27 @@ impl Trees {
             .set(&format!("branch.{}.mergeOptions", self.names.task_branch(&worktree.name)), "")
     }
 
-    /// The project's root in a worktree.
-    pub(super) fn root_in(&self, path: &Path) -> PathBuf {
-        if self.prefix.is_empty() { path.to_owned() } else { path.join(self.prefix.trim_end_matches('/')) }
+    /// The project's root in a worktree; made where no commit knows it. A link in its place would lead out.
+    pub(super) fn root_in(&self, worktree: &OwnedWorktree) -> Result<PathBuf, TreeError> {
+        let path = &worktree.path;
+        if self.prefix.is_empty() {
+            return Ok(path.clone());
+        }
+        let mut root = path.clone();
+        for part in self.prefix.split('/').filter(|part| !part.is_empty()) {
+            root.push(part);
+            match root.symlink_metadata() {
+                Ok(facts) if facts.is_dir() => {}
+                Ok(_) => {
+                    return Err(TreeError::NotOurs {
+                        path: root,
+                        what: "it is no folder any more".to_owned(),
+                    });
+                }
+                Err(_) => std::fs::create_dir(&root).map_err(TreeError::io(&root))?,
+            }
+        }
+        Ok(root)
     }
 
     /// Makes a worktree of a branch or commit, and keeps its index. Nothing that is in the way is deleted: what an

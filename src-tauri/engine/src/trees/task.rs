@@ -27,9 +27,7 @@ impl Trees {
             }
             None => self.make(name, false, &branch)?,
         };
-        let path = self.root_in(&worktree.path);
-        // A target folder that no commit knows would be missing from a fresh checkout.
-        std::fs::create_dir_all(&path).map_err(TreeError::io(&path))?;
+        let path = self.root_in(&worktree)?;
         Ok(TreeReady { path, branch, base })
     }
 

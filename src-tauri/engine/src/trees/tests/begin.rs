@@ -151,6 +151,21 @@ fn a_subfolder_is_a_project_of_its_own_in_the_whole_repository() {
     assert_eq!(trees.diff(&tree.base, &snapshot.commit, &["b.txt".to_owned()]).unwrap().files.len(), 1);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_project_folder_that_became_a_link_is_not_handed_out() {
+    let mut world = World::repository();
+    world.target = world.target.join("src");
+    let trees = world.trees();
+    let tree = trees.prepare_tree(&"t1".into()).unwrap();
+    fs::remove_dir_all(&tree.path).unwrap();
+    std::os::unix::fs::symlink("/etc", &tree.path).unwrap();
+    let snapshot = trees.snapshot(&"t1".into(), 1).unwrap();
+    let seat = trees.freeze_seat(domain::ReviewId(1), &"codex".into(), &snapshot.commit);
+    assert!(matches!(seat, Err(TreeError::NotOurs { .. })), "{seat:?}");
+    assert!(matches!(trees.prepare_tree(&"t1".into()), Err(TreeError::NotOurs { .. })));
+}
+
 #[test]
 fn a_folder_that_the_repository_around_it_does_not_know_is_no_repository() {
     let mut world = World::repository();
