@@ -42,6 +42,10 @@ pub(crate) fn flags(request: &LaunchRequest<'_>) -> Dialected {
 }
 
 /// System settings are merged over the user's; `mcpServers` are joined by name (bundle of 0.61.0, `mergeSettings`).
+///
+/// gemini reads this file only when it and every folder above belong to root and nobody else may write there (measured).
+/// Otherwise it says so on stderr and goes on without: the worker then reports by JSON lines in its text, and answers in
+/// a fenced block.
 fn settings(request: &LaunchRequest<'_>) -> String {
     let mut settings = json!({
         "general": { "maxAttempts": ATTEMPTS, "enableAutoUpdate": false, "enableAutoUpdateNotification": false },

@@ -17,8 +17,8 @@ mod run;
 mod schema;
 mod version;
 
-pub use environment::check_env;
 pub use clean::{clean, visible};
+pub use environment::check_env;
 pub use launch::{AnswerShape, Launch, LaunchRequest, MCP_SERVER, McpServer, launch};
 pub use reader::{MOST_LINE, Reader};
 pub use report::report;

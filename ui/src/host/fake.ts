@@ -20,6 +20,8 @@ export class Fake implements Host {
   /** Everything that was asked, but for `watch` and lists. */
   readonly asked: Request[] = [];
   readonly watched: number[] = [];
+  /** Sessions whose folder was to be opened. */
+  readonly shown: SessionId[] = [];
   /** What the next requests of a type are refused with. */
   readonly refusals = new Map<Request["type"], UserError[]>();
   folder: string | null = TARGET;
@@ -68,6 +70,11 @@ export class Fake implements Host {
 
   pickFolder() {
     return Promise.resolve(this.folder);
+  }
+
+  openFolder(session: SessionId) {
+    this.shown.push(session);
+    return Promise.resolve();
   }
 
   async request(call: Request): Promise<Response> {

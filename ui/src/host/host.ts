@@ -14,6 +14,8 @@ export interface Host {
   onChanged(callback: (changed: Changed) => void): () => void;
   /** The folder a person chose; `null` when they changed their mind. */
   pickFolder(): Promise<string | null>;
+  /** Shows a session's project folder in the file manager. Rejects with a `UserError`. */
+  openFolder(session: SessionId): Promise<void>;
 }
 
 export type ResponseOf<T extends Response["type"]> = Extract<Response, { type: T }>;

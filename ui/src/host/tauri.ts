@@ -12,4 +12,5 @@ export const tauri: Host = {
     return () => void listening.then((stop) => stop());
   },
   pickFolder: () => invoke("pick_folder"),
+  openFolder: (session) => invoke("open_folder", { session }),
 };

@@ -29,6 +29,7 @@ function listed(answers: (Response | typeof refusal)[]): Host & { asked: Request
     },
     onChanged: () => () => {},
     pickFolder: () => Promise.resolve(null),
+    openFolder: () => Promise.resolve(),
   };
   return host;
 }

@@ -30,6 +30,7 @@ function long(length: () => number): Host & { pages: number[] } {
     },
     onChanged: () => () => {},
     pickFolder: () => Promise.resolve(null),
+    openFolder: () => Promise.resolve(),
   };
 }
 const span = (timeline: Timeline) => [timeline.items[0]?.seq, timeline.items.at(-1)?.seq];

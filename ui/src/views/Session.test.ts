@@ -30,6 +30,12 @@ test("a plan that waits is shown as a document, and approving answers exactly it
   expect(fake.acts()).toEqual([{ type: "answer", question: "q1", choice: "approve", text: "" }]);
 });
 
+test("the project's folder is opened by the session's name, never by a path", async () => {
+  const fake = await show("plan");
+  await click("open-folder");
+  expect(fake.shown).toEqual([OURS]);
+});
+
 test("another plan is asked for with the user's words", async () => {
   const fake = await show("plan");
   await type("answer-text", "  Leave the docs to me. ");
