@@ -14,7 +14,6 @@ use super::job::{Ended, Job};
 macro_rules! on_loopback {
     ($name:ident, $body:expr) => {
         #[test]
-        #[ignore = "until the session loop is in the product"]
         fn $name() {
             on_loopback(concat!("real_clis::session::", stringify!($name)), $body);
         }
