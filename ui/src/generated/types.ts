@@ -27,7 +27,11 @@ worker: WorkerId, } | { "type": "job",
 /**
  * Which.
  */
-job: JobId, };
+job: JobId, 
+/**
+ * What waits for it.
+ */
+subject: Subject | null, };
 
 /**
  * What a person can do to a session.

@@ -40,17 +40,18 @@ export class Fake implements Host {
   /** Puts the session into a scene: only rows that differ are new. */
   play(scene: Scene, now = Date.now()) {
     this.#open = true;
-    this.#items = timeline(scene, now);
-    this.put(scenes[scene](now), this.#items.length);
+    const told = new Set(this.#items.map((item) => item.text));
+    const news = timeline(scene, now).filter((item) => !told.has(item.text));
+    this.#items = [...this.#items, ...news.map((item) => ({ ...item, seq: ++this.#seq }))];
+    this.put(scenes[scene](now));
   }
 
-  put(rows: Rows, least = 0) {
+  put(rows: Rows) {
     for (const [key, body] of Object.entries(rows)) {
       const old = this.#rows.get(key);
       if (JSON.stringify(old?.body) !== JSON.stringify(body))
         this.#rows.set(key, { seq: ++this.#seq, key, body });
     }
-    this.#seq = Math.max(this.#seq, least);
     this.#watchers.splice(0).forEach((wake) => wake());
     this.#listeners.forEach((tell) => tell({ session: OURS, seq: this.#seq }));
   }

@@ -189,6 +189,13 @@ export const choices: Record<Choice, { label: string; leads: string; text: strin
   reply: { label: "Reply", leads: "The worker gets your words, and goes on.", text: "Your reply" },
 };
 
+/** The same choice, where no review is behind it. */
+export const instructWorker = {
+  label: "Instruct and go on",
+  leads: "The worker gets your words, and goes on.",
+  text: "What it should do",
+};
+
 export const methods: Record<LandMethod, { label: string; does: string }> = {
   fast_forward: { label: "Fast-forward", does: "Your branch moves to the session branch as it is." },
   merge: { label: "Merge", does: "One merge commit on your branch." },

@@ -27,7 +27,8 @@ export class Session {
 
   readonly head = $derived(this.#list("session")[0]);
   readonly plan = $derived(this.#list("plan")[0]);
-  readonly tasks = $derived(this.#list("task"));
+  /** In the plan's order; what came up on the way stands behind it. */
+  readonly tasks = $derived(this.#inPlan(this.#list("task")));
   readonly workers = $derived(this.#list("worker"));
   readonly reviews = $derived(this.#list("review"));
   readonly decisions = $derived(this.#list("decision"));
@@ -52,6 +53,12 @@ export class Session {
       .map((row) => row.body as BodyOf<K>);
   }
 
+  #inPlan(tasks: BodyOf<"task">[]): BodyOf<"task">[] {
+    const places = new Map(this.plan?.plan.tasks.map((task, at) => [task.id, at]));
+    const at = (task: BodyOf<"task">) => places.get(task.id) ?? places.size;
+    return tasks.sort((a, b) => at(a) - at(b));
+  }
+
   /** Follows the session until `stop`: ask, upsert, paint, ask again. One question at a time; a failed one is asked again. */
   async follow(paint: () => Promise<unknown> = nextFrame, rest: (ms: number) => Promise<unknown> = sleep) {
     for (let failures = 0; !this.#stopped;) {
@@ -71,7 +78,7 @@ export class Session {
   async read() {
     const update = await ask(this.host, { type: "watch", session: this.id, since: this.seq }, "update");
     if (this.#stopped) return;
-    for (const row of update.rows) this.rows.set(row.key, row);
+    for (const row of update.rows) this.rows.set(place(row.body.type, row.key), row);
     this.seq = update.seq;
     this.ready = true;
   }
@@ -89,7 +96,7 @@ export class Session {
     return this.#find("worker", id);
   }
   task(id: string) {
-    return this.tasks.find((task) => task.id === id);
+    return this.#find("task", id);
   }
   review(id: string) {
     return this.#find("review", id);
@@ -99,9 +106,14 @@ export class Session {
   }
 
   #find<K extends Kind>(kind: K, key: string): BodyOf<K> | undefined {
-    const body = this.rows.get(key)?.body;
+    const body = this.rows.get(place(kind, key))?.body;
     return body?.type === kind ? (body as BodyOf<K>) : undefined;
   }
+}
+
+/** A task may have any name, also one that looks like a worker's: a key is unique among its kind. */
+function place(kind: Kind, key: string): string {
+  return `${kind} ${key}`;
 }
 
 /** `w12` → 12, `warning-7` → 7; keys without a number (tasks may have any name) keep the order in which they came. */

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { Request, Response, Row } from "../generated/types";
 import type { Host } from "../host/host";
+import { scenes } from "../host/demo/scenes";
 import { Session } from "./session.svelte";
 
 const warning = (seq: number, n: number, text: string): Row => ({
@@ -101,4 +102,29 @@ test("what arrives after the end changes nothing", async () => {
 test("an answer of another kind is a failure with a sentence", async () => {
   const session = new Session(listed([{ type: "accepted" }]), "s");
   await expect(session.read()).rejects.toMatchObject({ message: expect.stringContaining('"accepted"') });
+});
+
+test("a task that is named like a worker takes nobody's place, and tasks stand in the plan's order", async () => {
+  const { plan: row, design, limiter, w1 } = scenes.question(0);
+  if (row?.type !== "plan" || design?.type !== "task" || limiter?.type !== "task" || !w1) throw new Error();
+  const [first, second] = row.plan.tasks;
+  const plan = {
+    ...row.plan,
+    tasks: [
+      { ...first!, id: "w1" },
+      { ...second!, id: "plan" },
+    ],
+  };
+  const rows: Row[] = [
+    { seq: 1, key: "mend-1", body: { ...limiter, id: "mend-1" } },
+    { seq: 2, key: "plan", body: { ...limiter, id: "plan" } },
+    { seq: 3, key: "w1", body: { ...design, id: "w1" } },
+    { seq: 4, key: "w1", body: w1 },
+    { seq: 5, key: "plan", body: { ...row, plan } },
+  ];
+  const session = new Session(listed([update(5, ...rows)]), "s");
+  await session.read();
+  expect(session.tasks.map((task) => task.id)).toEqual(["w1", "plan", "mend-1"]);
+  expect(session.worker("w1")?.role).toBe("lead");
+  expect(session.plan?.version).toBe(1);
 });

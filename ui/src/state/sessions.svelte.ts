@@ -2,7 +2,7 @@ import type { AgentInfo, Probe, SessionSummary, UserError } from "../generated/t
 import { ask, asUserError, type Host } from "../host/host";
 
 /** Lists are read again at most this often, in milliseconds. */
-const AT_MOST_EVERY = 500;
+const AT_MOST_EVERY = 1000;
 
 /** All sessions of the workspace, and what of the machine is in order. */
 export class Sessions {

@@ -411,7 +411,7 @@ function asking(now: number): Rows {
       task: "limiter",
     }),
     q2: question(now, 2, 62, {
-      text: "codex: Should /healthz be free of limits altogether, or get a limit of its own?\ngemini: Retry-After is in milliseconds. Is any client known to rely on that?",
+      text: "How should the work on limiter go on? (review r3, round 2)\ncodex: The overflow is mended. The layer now covers a route that must stay free.\n  - The health route is limited too (src/routes.rs:41)",
       about: { type: "review", review: "r3" },
       choices: ["instruct", "override", "abandon"],
     }),
