@@ -144,7 +144,7 @@ fn machines() {
 fn settings() {
     let world = World::new();
     let settings = world.at("settings.toml").into_os_string().into_string().unwrap();
-    let mut check = |text: &str, names: &str| {
+    let check = |text: &str, names: &str| {
         fs::write(&settings, text).unwrap();
         world.refuses(&["do it", "--config", &settings], 2, names);
     };

@@ -1,17 +1,23 @@
 //! What the product knows and how it decides: no I/O, no clock, no async.
 
 mod agent;
+mod call;
 mod decision;
 mod event;
 mod failure;
 mod ids;
+mod job;
 pub mod limits;
 mod note;
 mod plan;
 pub mod policy;
 mod prompt;
+mod question;
 pub mod recovery;
 mod review;
+#[cfg(test)]
+mod review_tests;
+mod row;
 mod settings;
 mod state;
 mod step;
@@ -21,14 +27,18 @@ mod timeline;
 mod wire;
 
 pub use agent::*;
+pub use call::*;
 pub use decision::*;
 pub use event::*;
 pub use failure::*;
 pub use ids::*;
+pub use job::*;
 pub use note::*;
 pub use plan::*;
 pub use prompt::{Material, prompt, writes};
+pub use question::*;
 pub use review::*;
+pub use row::*;
 pub use settings::*;
 pub use state::*;
 pub use step::{Effect, Input, Now, Step};

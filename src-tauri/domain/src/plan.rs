@@ -387,3 +387,6 @@ impl Plan {
         Self { summary: "The built-in plan: design, implementation, validation.".to_owned(), tasks }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,19 +6,19 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use domain::{
-    Act, Actor, AgentInfo, ErrorCode, FORMAT, Input, Notice, Opened, Request, Response, Row, RowBody, Seq,
-    SessionId, Settings, State, UserError,
+    Act, Actor, ErrorCode, Notice, Request, Response, Row, RowBody, Seq, SessionId, Settings, State,
+    UserError,
 };
 use tokio::sync::{broadcast, watch};
 
-use crate::discover::{self, Environment};
+use crate::discover;
 use crate::git::Git;
-use crate::journal::{self, Journal, JournalError};
+use crate::journal::{self, JournalError};
 use crate::process::Processes;
-use crate::session::{self, Handle, Start, internal, usage};
+use crate::session::{self, Handle, internal, usage};
 use crate::trees::{self, Trees};
 use crate::view::Views;
-use crate::{config, doctor, folders, private, sessions};
+use crate::{config, doctor, folders, sessions};
 
 /// How long a `Watch` waits for something new.
 const WATCH: Duration = Duration::from_secs(20);
@@ -71,7 +71,7 @@ pub enum Signal {
 /// The engine; cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -80,15 +80,15 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-struct Inner {
-    options: Options,
-    settings: Settings,
-    processes: OnceLock<Processes>,
-    sessions: Mutex<BTreeMap<SessionId, Handle>>,
+pub(crate) struct Inner {
+    pub(crate) options: Options,
+    pub(crate) settings: Settings,
+    pub(crate) processes: OnceLock<Processes>,
+    pub(crate) sessions: Mutex<BTreeMap<SessionId, Handle>>,
     /// One opening at a time: two clicks must not open one session twice.
-    opening: tokio::sync::Mutex<()>,
-    views: Views,
-    signals: broadcast::Sender<Signal>,
+    pub(crate) opening: tokio::sync::Mutex<()>,
+    pub(crate) views: Views,
+    pub(crate) signals: broadcast::Sender<Signal>,
 }
 
 impl Engine {
@@ -179,7 +179,7 @@ impl Engine {
     }
 
     /// The spawner thread, started with the first session.
-    fn processes(&self) -> Result<Processes, UserError> {
+    pub(crate) fn processes(&self) -> Result<Processes, UserError> {
         if let Some(processes) = self.inner.processes.get() {
             return Ok(processes.clone());
         }
@@ -189,17 +189,17 @@ impl Engine {
         Ok(self.inner.processes.get_or_init(|| made).clone())
     }
 
-    fn sessions(&self) -> MutexGuard<'_, BTreeMap<SessionId, Handle>> {
+    pub(crate) fn sessions(&self) -> MutexGuard<'_, BTreeMap<SessionId, Handle>> {
         self.inner.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn handle(&self, session: &SessionId) -> Option<Handle> {
+    pub(crate) fn handle(&self, session: &SessionId) -> Option<Handle> {
         let mut sessions = self.sessions();
         sessions.retain(|_, handle| !handle.is_gone());
         sessions.get(session).cloned()
     }
 
-    fn folder(&self, session: &SessionId) -> Result<PathBuf, UserError> {
+    pub(crate) fn folder(&self, session: &SessionId) -> Result<PathBuf, UserError> {
         let named = session.0.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') && !session.0.is_empty();
         let folder = self.inner.options.workspace.join(&session.0);
         if named && folder.join(journal::FILE).exists() {
@@ -232,135 +232,6 @@ impl Engine {
             Ok(Response::Target { facts })
         })
         .await
-    }
-
-    async fn open(
-        &self,
-        goal: String,
-        target: String,
-        approve: bool,
-        unsandboxed: bool,
-    ) -> Result<Response, UserError> {
-        let (mut options, mut settings) = (self.inner.options.clone(), self.inner.settings.clone());
-        settings.approve_plan |= approve;
-        let begun = blocking(move || {
-            let env = discover::environment();
-            let checked = doctor::preflight(&goal, Path::new(&target), &options.workspace, &settings, &env)?;
-            if !unsandboxed {
-                return Err(UserError {
-                    code: ErrorCode::Consent,
-                    message: "agents would run without a sandbox, with all the rights you have".to_owned(),
-                    hint: "Agree for this session with --unsandboxed (in the window: type the word it asks for), \
-                           or try `orchestrate demo`."
-                        .to_owned(),
-                });
-            }
-            let target = checked.folders.target;
-            options.workspace = checked.folders.workspace;
-            let checks = match &settings.checks[..] {
-                [] => trees::inspect(&git()?, &target).map(|facts| facts.checks).unwrap_or_default(),
-                set => set.to_vec(),
-            };
-            let new = New {
-                goal,
-                target,
-                checks,
-                agents: checked.agents,
-                warnings: checked.warnings,
-                unsandboxed,
-                demo: false,
-            };
-            begin(&options, settings, new, env)
-        })
-        .await?;
-        self.begin(begun)
-    }
-
-    async fn demo(&self, approve: bool) -> Result<Response, UserError> {
-        let options = self.inner.options.clone();
-        let begun = blocking(move || {
-            let env = discover::environment();
-            let target = crate::demo::prepare(&options.workspace, &git()?)?;
-            let checks = vec![agents::demo::CHECK.to_owned()];
-            let settings = Settings { approve_plan: approve, checks: checks.clone(), ..Settings::default() };
-            let new = New {
-                goal: agents::demo::GOAL.to_owned(),
-                target,
-                checks,
-                agents: agents::demo::agents(&options.orchestrate.to_string_lossy()),
-                warnings: vec!["These are demo agents: scripts, no AI.".to_owned()],
-                unsandboxed: false,
-                demo: true,
-            };
-            begin(&options, settings, new, env)
-        })
-        .await?;
-        self.begin(begun)
-    }
-
-    fn begin(&self, begun: Begun) -> Result<Response, UserError> {
-        let session = begun.opened.session.clone();
-        let first = vec![Input::Open { opened: Box::new(begun.opened.clone()), warnings: begun.warnings }];
-        self.start(begun.journal, State::default(), begun.opened, first, begun.git, begun.env)?;
-        Ok(Response::Opened { session })
-    }
-
-    fn start(
-        &self,
-        journal: Journal,
-        state: State,
-        opened: Opened,
-        first: Vec<Input>,
-        git: Git,
-        env: Environment,
-    ) -> Result<(), UserError> {
-        let inner = &self.inner;
-        let session = opened.session.clone();
-        let handle = session::start(Start {
-            journal,
-            state,
-            opened,
-            first,
-            git,
-            env,
-            orchestrate: inner.options.orchestrate.clone(),
-            processes: self.processes()?,
-            signals: inner.signals.clone(),
-        })?;
-        self.inner.views.forget(&session);
-        self.sessions().insert(session, handle);
-        Ok(())
-    }
-
-    async fn resume(&self, session: &SessionId) -> Result<(), UserError> {
-        let _one = self.inner.opening.lock().await;
-        if self.handle(session).is_some() {
-            return Ok(());
-        }
-        let folder = self.folder(session)?;
-        let id = session.clone();
-        let (journal, recovered, git) = blocking(move || {
-            let (journal, recovered) = Journal::open(&folder, &id).map_err(|fault| journal_error(&fault))?;
-            Ok((journal, recovered, git()?))
-        })
-        .await?;
-        let mut state = State::default();
-        recovered.entries.iter().for_each(|entry| state.apply(entry));
-        let Some(opened) = state.opened.clone() else {
-            return Err(internal(
-                "this session has no first entry",
-                "Start a new one; its prompt is in prompt.md.",
-            ));
-        };
-        let cut = recovered.cut.map(|cut| {
-            format!(
-                "{} bytes of an interrupted write were cut off and kept in {}",
-                cut.bytes,
-                cut.kept_at.display()
-            )
-        });
-        let first = vec![Input::Resume { warnings: cut.into_iter().collect() }];
-        self.start(journal, state, opened, first, git, discover::environment())
     }
 
     async fn watch(&self, session: &SessionId, since: Seq) -> Result<Response, UserError> {
@@ -495,61 +366,7 @@ pub(crate) fn update(mut rows: Vec<Row>, seq: Seq, most: usize) -> Response {
     Response::Update { seq, rows }
 }
 
-struct New {
-    goal: String,
-    target: PathBuf,
-    checks: Vec<String>,
-    agents: Vec<AgentInfo>,
-    warnings: Vec<String>,
-    unsandboxed: bool,
-    demo: bool,
-}
-
-struct Begun {
-    journal: Journal,
-    opened: Opened,
-    warnings: Vec<String>,
-    git: Git,
-    env: Environment,
-}
-
-/// A new session's folder, trees and journal. The prompt is kept before anything else is tried (FIELD 9).
-fn begin(options: &Options, settings: Settings, new: New, env: Environment) -> Result<Begun, UserError> {
-    let git = git()?;
-    let session = SessionId(uuid::Uuid::now_v7().to_string());
-    let folder = options.workspace.join(&session.0);
-    let disk = |fault: std::io::Error| {
-        internal(&format!("{}: {fault}", folder.display()), "Check the workspace folder.")
-    };
-    private::folder(&folder).map_err(disk)?;
-    let folder = folder.canonicalize().map_err(disk)?;
-    private::write(&folder.join("prompt.md"), new.goal.as_bytes()).map_err(disk)?;
-    let begun = Trees::begin(&git, &new.target, &folder, &session).map_err(|fault| UserError {
-        code: ErrorCode::Preflight,
-        message: fault.to_string(),
-        hint: format!("Your prompt is kept in {}.", folder.join("prompt.md").display()),
-    })?;
-    let journal = Journal::create(&folder, &session).map_err(|fault| journal_error(&fault))?;
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    let opened = Opened {
-        format: FORMAT,
-        session,
-        goal: new.goal,
-        target: text(&new.target),
-        folder: text(&folder),
-        trees: begun.trees,
-        checks: new.checks,
-        agents: new.agents,
-        settings,
-        unsandboxed: new.unsandboxed,
-        demo: new.demo,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let warnings = new.warnings.into_iter().chain(begun.warnings).collect();
-    Ok(Begun { journal, opened, warnings, git, env })
-}
-
-fn git() -> Result<Git, UserError> {
+pub(crate) fn git() -> Result<Git, UserError> {
     Git::find().map_err(|fault| UserError {
         code: ErrorCode::Preflight,
         message: fault.to_string(),

@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod folders;
 pub mod git;
 pub mod journal;
+mod open;
 mod private;
 pub mod process;
 mod session;

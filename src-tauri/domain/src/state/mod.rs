@@ -1,7 +1,9 @@
 //! Everything known after some entry of the journal: one fold, and questions asked of it.
 
 mod apply;
+mod courses;
 mod rows;
+mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 

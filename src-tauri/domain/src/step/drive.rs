@@ -1,11 +1,8 @@
 //! Level-triggered: looks at where everything stands and asks for what is missing. Nothing is remembered but the journal.
 
-use super::{Effect, Next};
-use crate::{
-    About, Action, Actor, Asked, Choice, Decision, Event, Job, JobId, Note, NoticeKind, Outcome, Plan,
-    PlanSource, Purpose, Role, Rule, RunKey, Stage, StopReason, Subject, Task, TaskId, TaskState, Trigger,
-    WorkerId, limits,
-};
+use super::Next;
+use super::mend::failed_checks;
+use crate::*;
 
 impl Next<'_> {
     /// Drives everything toward what it should be. Ends, because each turn needs an entry that makes the next one smaller.
@@ -39,74 +36,6 @@ impl Next<'_> {
                 break;
             }
         }
-    }
-
-    fn limits(&mut self) {
-        if self.state.stopping.is_some() {
-            return;
-        }
-        for (limit, used) in limits::used(self.state, self.now.at) {
-            if 100.0 <= used {
-                let text = format!("The limit {limit} of this session is reached.");
-                self.emit(Event::StopRequested { now: false, reason: StopReason::Limit, text: text.clone() });
-                self.stop_workers(false);
-                self.notify(NoticeKind::Blocker, "A limit is reached", &text);
-                return;
-            }
-            if limits::NOTICE_PERCENT <= used && !self.state.limits_warned.contains(limit) {
-                self.emit(Event::LimitWarned { limit: limit.to_owned() });
-                self.emit(Event::Warned { text: format!("{used:.0} % of the limit {limit} are used") });
-            }
-        }
-    }
-
-    pub(super) fn stop_workers(&mut self, now: bool) {
-        let live: Vec<WorkerId> = self.state.live().map(|(id, _)| id).collect();
-        self.step.effects.extend(live.into_iter().map(|worker| Effect::Stop { worker, now }));
-    }
-
-    fn finish_stop(&mut self, reason: StopReason) {
-        if self.state.live().next().is_some() || !self.state.jobs.is_empty() {
-            return;
-        }
-        let (outcome, why) = match reason {
-            StopReason::Person => (Outcome::Stopped, "Stopped by you; `resume` goes on where it was."),
-            StopReason::Limit => (Outcome::Limited, "A limit was reached; everything is kept."),
-            StopReason::Abandoned => (Outcome::Failed, "Given up by you; everything is kept."),
-            StopReason::Closing if self.state.open_questions().next().is_some() => {
-                (Outcome::Waiting, "Waits for your answer.")
-            }
-            StopReason::Closing => {
-                (Outcome::Stopped, "The program was closed; `resume` goes on where it was.")
-            }
-        };
-        self.end(outcome, why);
-    }
-
-    fn end(&mut self, outcome: Outcome, why: &str) {
-        self.emit(Event::SessionEnded { outcome, why: why.to_owned() });
-        if outcome != Outcome::Waiting {
-            let goal =
-                self.state.opened.as_ref().map(|opened| crate::head(&opened.goal, 80)).unwrap_or_default();
-            let title = match outcome {
-                Outcome::Done => "Done and checked",
-                Outcome::Stopped => "Stopped",
-                Outcome::Limited => "Ended at a limit",
-                Outcome::Failed | Outcome::Waiting => "Ended",
-            };
-            self.notify(NoticeKind::Done, title, &format!("{goal}: {why}"));
-        }
-    }
-
-    pub(super) fn close(&mut self, now: bool) {
-        if self.state.ended.is_some() || self.state.opened.is_none() {
-            return;
-        }
-        if self.state.stopping.is_none() {
-            let text = "The program is being closed.".to_owned();
-            self.emit(Event::StopRequested { now, reason: StopReason::Closing, text });
-        }
-        self.stop_workers(now);
     }
 
     /// Whether a plan is approved; asks for one, or for its approval, when not.
@@ -243,7 +172,7 @@ impl Next<'_> {
         }
     }
 
-    fn ready_to_start(&self, task: &Task) -> bool {
+    pub(super) fn ready_to_start(&self, task: &Task) -> bool {
         let accepted = |id: &TaskId| self.state.task(id).is_some_and(|on| on.course.stage == Stage::Accepted);
         task.depends_on.iter().all(accepted)
     }
@@ -380,82 +309,6 @@ impl Next<'_> {
         }
     }
 
-    /// What is merged gets checked and judged; what was found about it before is mended first, as a task of its own.
-    fn judge_or_mend(&mut self, subject: &Subject) {
-        let Some(course) = self.state.course(subject) else { return };
-        if let Some(task) = subject.task()
-            && self.state.task(task).is_some_and(|state| !self.ready_to_start(&state.task))
-        {
-            return;
-        }
-        if course.notes.is_empty() {
-            let head = self.state.head.clone();
-            self.check(subject, Some(head));
-            return;
-        }
-        let most = self.state.opened.as_ref().map_or(3, |opened| opened.settings.review.max_rounds);
-        if most <= course.check_rounds
-            && let Some(job) = course.last_check
-        {
-            self.ask_about_checks(subject, job);
-            return;
-        }
-        let (notes, before) = (course.notes.clone(), subject.task().cloned().into_iter().collect());
-        if let Some(task) = self.mending_task(&notes) {
-            self.emit(Event::TaskAdded { task, notes, before });
-        }
-    }
-
-    fn ask_about_checks(&mut self, subject: &Subject, job: JobId) {
-        let checks =
-            self.state.course(subject).map(|course| failed_checks(&course.notes)).unwrap_or_default();
-        let text = format!("The project's checks still fail after the last round.{checks}");
-        let about = About::Job { job, subject: Some(subject.clone()) };
-        let choices = vec![Choice::Instruct, Choice::Retry, Choice::Abandon];
-        self.ask(Asked { text, about, choices }, NoticeKind::Blocker, "Checks fail");
-    }
-
-    /// A task for the author of what was found wrong; the last implementer's when no file tells.
-    fn mending_task(&self, notes: &[Note]) -> Option<Task> {
-        let author = self.author_of(notes)?;
-        let count = self.state.tasks.iter().filter(|state| state.task.id.0.starts_with("mend-")).count();
-        let checks = self.state.checks_of(&Subject::Session);
-        Some(Task {
-            id: TaskId(format!("mend-{}", count + 1)),
-            title: "Mend what was found in the merged work".to_owned(),
-            role: author.task.role,
-            agent: self.state.author(author),
-            weight: 0,
-            instructions: "Mend what was found in the work that is already merged. Nothing else.".to_owned(),
-            depends_on: Vec::new(),
-            acceptance: checks,
-            milestones: Vec::new(),
-            writes: true,
-        })
-    }
-
-    fn author_of(&self, notes: &[Note]) -> Option<&TaskState> {
-        let files = notes.iter().flat_map(|note| match note {
-            Note::Findings { findings, .. } => {
-                findings.iter().filter_map(|checked| checked.finding.file.clone()).collect::<Vec<_>>()
-            }
-            Note::Checks { .. } | Note::Conflict { .. } | Note::NothingChanged | Note::Message { .. } => {
-                Vec::new()
-            }
-        });
-        let files: Vec<String> = files.collect();
-        let touched = |state: &&TaskState| state.changed.iter().any(|file| files.contains(file));
-        let makers: Vec<&TaskState> = self.state.makers().collect();
-        let implementer = |state: &&&TaskState| state.task.role == Role::Implementer;
-        makers
-            .iter()
-            .rev()
-            .find(|state| touched(state))
-            .or_else(|| makers.iter().rev().find(implementer))
-            .or(makers.last())
-            .copied()
-    }
-
     pub(super) fn tick(&mut self) {
         let fallback = self.state.opened.as_ref().map_or(0, |opened| opened.settings.review.every_minutes);
         if fallback == 0 || self.state.ended.is_some() || self.state.paused {
@@ -476,20 +329,4 @@ impl Next<'_> {
             }
         }
     }
-}
-
-fn failed_checks(notes: &[Note]) -> String {
-    let mut text = String::new();
-    for note in notes {
-        if let Note::Checks { failed } = note {
-            for result in failed {
-                let what = match &result.check {
-                    crate::Check::File { path } => format!("file {path}"),
-                    crate::Check::Command { run } => run.clone(),
-                };
-                text += &format!("\n{what}: {}", crate::tail(result.output.trim(), 300));
-            }
-        }
-    }
-    text
 }

@@ -1,10 +1,12 @@
 //! What follows from what arrives. A dispatcher: rules live in `policy`, `recovery`, `plan`, `limits` and the files beside this one.
 
 mod drive;
+mod end;
 mod judge;
+mod mend;
 mod person;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod worker;
 
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -185,10 +185,11 @@ impl World {
     }
 
     fn verdict(&mut self, review: ReviewId, agent: &AgentName) -> String {
-        let at = self.odds.iter().position(|odd| match odd {
-            Odd::Says(who, n, _) | Odd::Nonsense(who, n) => *who == agent.as_str() && *n == review.0,
-            _ => false,
-        });
+        let meant = |who: &str, n: u32| who == agent.as_str() && n == review.0;
+        let at = self
+            .odds
+            .iter()
+            .position(|odd| matches!(odd, Odd::Says(who, n, _) | Odd::Nonsense(who, n) if meant(who, *n)));
         let verdict = match at.map(|at| self.odds.remove(at)) {
             Some(Odd::Nonsense(..)) => return "looks fine to me".into(),
             Some(Odd::Says(_, _, verdict)) => verdict,

@@ -312,10 +312,12 @@ impl Run {
             return;
         };
         let (wanted, words) = agents::demo::ANSWER;
-        let (choice, text) = match asked.about {
-            domain::About::Plan { .. } => (domain::Choice::Approve, ""),
-            _about if asked.choices.contains(&wanted) => (wanted, words),
-            _about => (asked.choices.first().copied().unwrap_or(wanted), words),
+        let (choice, text) = if matches!(asked.about, domain::About::Plan { .. }) {
+            (domain::Choice::Approve, "")
+        } else if asked.choices.contains(&wanted) {
+            (wanted, words)
+        } else {
+            (asked.choices.first().copied().unwrap_or(wanted), words)
         };
         let context = Arc::clone(&self.context);
         tokio::spawn(async move {

@@ -1,0 +1,74 @@
+//! Limits, stops, and the ends they lead to.
+
+use super::{Effect, Next};
+use crate::*;
+
+impl Next<'_> {
+    pub(super) fn limits(&mut self) {
+        if self.state.stopping.is_some() {
+            return;
+        }
+        for (limit, used) in limits::used(self.state, self.now.at) {
+            if 100.0 <= used {
+                let text = format!("The limit {limit} of this session is reached.");
+                self.emit(Event::StopRequested { now: false, reason: StopReason::Limit, text: text.clone() });
+                self.stop_workers(false);
+                self.notify(NoticeKind::Blocker, "A limit is reached", &text);
+                return;
+            }
+            if limits::NOTICE_PERCENT <= used && !self.state.limits_warned.contains(limit) {
+                self.emit(Event::LimitWarned { limit: limit.to_owned() });
+                self.emit(Event::Warned { text: format!("{used:.0} % of the limit {limit} are used") });
+            }
+        }
+    }
+
+    pub(super) fn finish_stop(&mut self, reason: StopReason) {
+        if self.state.live().next().is_some() || !self.state.jobs.is_empty() {
+            return;
+        }
+        let (outcome, why) = match reason {
+            StopReason::Person => (Outcome::Stopped, "Stopped by you; `resume` goes on where it was."),
+            StopReason::Limit => (Outcome::Limited, "A limit was reached; everything is kept."),
+            StopReason::Abandoned => (Outcome::Failed, "Given up by you; everything is kept."),
+            StopReason::Closing if self.state.open_questions().next().is_some() => {
+                (Outcome::Waiting, "Waits for your answer.")
+            }
+            StopReason::Closing => {
+                (Outcome::Stopped, "The program was closed; `resume` goes on where it was.")
+            }
+        };
+        self.end(outcome, why);
+    }
+
+    pub(super) fn end(&mut self, outcome: Outcome, why: &str) {
+        self.emit(Event::SessionEnded { outcome, why: why.to_owned() });
+        if outcome != Outcome::Waiting {
+            let goal =
+                self.state.opened.as_ref().map(|opened| crate::head(&opened.goal, 80)).unwrap_or_default();
+            let title = match outcome {
+                Outcome::Done => "Done and checked",
+                Outcome::Stopped => "Stopped",
+                Outcome::Limited => "Ended at a limit",
+                Outcome::Failed | Outcome::Waiting => "Ended",
+            };
+            self.notify(NoticeKind::Done, title, &format!("{goal}: {why}"));
+        }
+    }
+
+    pub(super) fn stop_workers(&mut self, now: bool) {
+        let live: Vec<WorkerId> = self.state.live().map(|(id, _)| id).collect();
+        self.step.effects.extend(live.into_iter().map(|worker| Effect::Stop { worker, now }));
+    }
+
+    pub(super) fn close(&mut self, now: bool) {
+        if self.state.ended.is_some() || self.state.opened.is_none() {
+            return;
+        }
+        if self.state.stopping.is_none() {
+            let text = "The program is being closed.".to_owned();
+            self.emit(Event::StopRequested { now, reason: StopReason::Closing, text });
+        }
+        self.stop_workers(now);
+    }
+}
