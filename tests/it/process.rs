@@ -355,6 +355,37 @@ async fn a_killed_guardian_is_noticed_and_cleaned_up_after() {
     assert_eq!(place.alive(), [0; 0]);
 }
 
+#[tokio::test]
+async fn a_guardian_outlives_signals_and_obeys_when_it_was_stopped() {
+    let place = Place::new();
+    let script =
+        "kill -TERM $PPID; kill -INT $PPID; kill -HUP $PPID; echo ready; kill -STOP $PPID; sleep 1000";
+    let running = processes().spawn(place.spec(script)).await.unwrap();
+    ready(&place, &running).await;
+    until("its guardian is stopped", || stat(running.identity().pid).is_some_and(|(state, _)| state == 'T'));
+    running.stop(Duration::from_secs(20), ExitCause::Stopped);
+    assert_eq!(running.ended().await, by_signal(15, ExitCause::Stopped));
+    assert_eq!(place.alive(), [0; 0]);
+}
+
+#[test]
+fn a_gigabyte_without_a_newline_costs_little_memory() {
+    let place = Place::new();
+    let file = std::fs::File::create(place.path("big")).unwrap();
+    file.set_len(1 << 30).unwrap();
+    std::io::Write::write_all(
+        &mut std::fs::OpenOptions::new().append(true).open(place.path("big")).unwrap(),
+        b"\ngood\n",
+    )
+    .unwrap();
+    let read = Command::new(PROBE).arg("read").arg(place.path("big")).output().unwrap();
+    let said = String::from_utf8(read.stdout).unwrap();
+    let (lines, peak) = said.trim().split_once(" peak ").unwrap();
+    assert_eq!(lines, format!("oversize {} good", 1_u64 << 30));
+    let peak: u64 = peak.parse().unwrap();
+    assert!(peak < 48 << 10, "{peak} KiB for the whole program");
+}
+
 /// A probe; killed when dropped.
 struct App(std::process::Child);
 

@@ -3,3 +3,4 @@
 mod cli;
 mod job;
 mod session;
+mod tools;

@@ -1,12 +1,14 @@
 //! Stands in for the app in process tests: `guardian …` is a guardian, `own DIR SCRIPT` an app that runs a shell
-//! script as its worker until it is killed, `bare SCRIPT` one that does so without a guardian.
+//! script as its worker until it is killed, `bare COOKIE SCRIPT` one that does so without a guardian; `read FILE` tells a file's lines and what
+//! reading them cost.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use engine::process::{Processes, Spec, guardian_main};
+use domain::{Exit, ExitCause};
+use engine::process::{Ended, ExitRecord, LineKind, Processes, Spec, Tail, guardian_main};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -16,6 +18,7 @@ fn main() -> ExitCode {
     let outcome = match word(0) {
         "guardian" => return ExitCode::from(guardian_main(&args[1..])),
         "own" => own(Path::new(word(1)), word(2)),
+        "read" => read(Path::new(word(1))),
         "bare" => bare(word(1), word(2)),
         _ => Err("unknown word".into()),
     };
@@ -55,4 +58,24 @@ fn bare(cookie: &str, script: &str) -> Outcome {
     let _ = child.wait();
     std::thread::sleep(Duration::from_secs(3600));
     Ok(())
+}
+
+fn read(file: &Path) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let exit = Exit { code: Some(0), signal: None, cause: ExitCause::Left };
+    let mut tail = Tail::open(file, 0, Ended::already(ExitRecord::without(exit, String::new())))?;
+    let mut out = String::new();
+    runtime.block_on(async {
+        while let Some(line) = tail.next().await {
+            if let LineKind::Oversize { len, .. } = line.kind {
+                out.push_str(&format!("oversize {len} "));
+            } else {
+                out.push_str(&String::from_utf8_lossy(&line.bytes));
+            }
+        }
+    });
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    let peak = peak.trim().trim_end_matches(" kB");
+    Ok(std::io::Write::write_all(&mut std::io::stdout(), format!("{out} peak {peak}").as_bytes())?)
 }

@@ -2,7 +2,9 @@
 
 use std::{io::Write, time::Duration};
 
-use domain::{Act, Outcome, Phase, QuestionId, QuestionRow, Row, Seq, SessionId, UserError, WorkerStage};
+use domain::{
+    Act, Outcome, Phase, QuestionId, QuestionRow, Row, RowBody, Seq, SessionId, UserError, WorkerStage,
+};
 use jiff::Timestamp;
 use tokio::{
     sync::mpsc,
@@ -36,8 +38,9 @@ const STILL: i64 = 60;
 
 /// How a session is followed.
 pub(crate) struct How {
-    /// What was already there when following began is no news.
-    pub taken_up: bool,
+    /// The last entry before the session was taken up again, 0 for a new one. What was there already is no news, and
+    /// an outcome from before is not how this run ends.
+    pub after: Seq,
     /// Entries as JSON lines on standard output, and nothing else.
     pub entries: Option<Entries>,
     /// Lines typed by a person, when there is one to ask.
@@ -129,10 +132,14 @@ impl<D: Door, W: Write> Follow<D, W> {
         }
     }
 
-    fn take(&mut self, rows: Vec<Row>) {
+    fn take(&mut self, mut rows: Vec<Row>) {
+        if self.model.session().is_none() {
+            // What a session is comes before what happened in it, also when it changed later.
+            rows.sort_by_key(|row| !matches!(row.body, RowBody::Session(_)));
+        }
         let now = Timestamp::now();
         self.heard = Instant::now();
-        let history = self.partial && self.how.taken_up;
+        let history = self.partial && Seq(0) < self.how.after;
         self.partial = self.partial && rows.len() == FULL;
         let view = self.screen.view.clone();
         let mut stay = Vec::new();
@@ -263,7 +270,10 @@ impl<D: Door, W: Write> Follow<D, W> {
     fn settled(&self) -> Option<Ended> {
         let session = self.model.session().filter(|_| !self.partial)?;
         let question = || self.model.open_question().cloned();
-        if let Some(outcome) = session.outcome {
+        // One that is done is only looked at, so no new outcome comes.
+        let of_this_run =
+            |outcome: &Outcome| self.how.after < self.model.session_seq() || *outcome == Outcome::Done;
+        if let Some(outcome) = session.outcome.filter(of_this_run) {
             return Some(Ended { outcome, question: question() });
         }
         let busy = self

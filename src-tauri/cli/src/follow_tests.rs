@@ -85,6 +85,7 @@ struct Scene {
     /// Lines that a person types, if one is there.
     typed: Option<Vec<&'static str>>,
     interrupts: usize,
+    after: Seq,
 }
 
 /// Plays a scene; gives how it ended, what was done, and what was written.
@@ -109,7 +110,7 @@ async fn play(scene: Scene) -> (Ended, Vec<Act>, String) {
         });
         lines
     });
-    let how = How { taken_up: false, entries: None, typed, interrupts };
+    let how = How { after: scene.after, entries: None, typed, interrupts };
     let paper = Paper::default();
     let screen = Screen::new(paper.clone(), view(true, 100));
     let mut follow = Follow::new(script.clone(), "01aa5f00".into(), screen, how);
@@ -197,4 +198,17 @@ async fn an_interrupt_stops_and_a_second_one_at_once() {
     let (ended, acts, _) = play(Scene { batches, interrupts: 2, ..Scene::default() }).await;
     assert_eq!(ended.outcome, Outcome::Stopped);
     assert!(acts.contains(&Act::Stop { now: true }), "{acts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_of_the_run_before_ends_nothing() {
+    let stale = over(Outcome::Stopped);
+    let later = Row { seq: Seq(9), ..over(Outcome::Limited) };
+    let batches = vec![vec![stale], vec![later]];
+    let (ended, ..) = play(Scene { batches, after: Seq(5), ..Scene::default() }).await;
+    assert_eq!(ended.outcome, Outcome::Limited);
+    // What is done stays done.
+    let batches = vec![vec![over(Outcome::Done)]];
+    let (ended, ..) = play(Scene { batches, after: Seq(5), ..Scene::default() }).await;
+    assert_eq!(ended.outcome, Outcome::Done);
 }

@@ -76,12 +76,11 @@ fn session(model: &Model, now: Timestamp, view: &View) -> Option<String> {
     let row = model.session()?;
     let (sign, word, tone) = words::phase(row.phase);
     let usage = &row.spent.usage;
-    let mut parts = vec![
-        view.text(tone, &format!("{sign} {word}")),
-        between(row.began, now),
-        format!("{} tokens", count(usage.input + usage.output)),
-    ];
-    if let Some(cost) = usage.cost_usd {
+    let mut parts = vec![view.text(tone, &format!("{sign} {word}")), between(row.began, now)];
+    if usage.input + usage.output > 0 {
+        parts.push(format!("{} tokens", count(usage.input + usage.output)));
+    }
+    if let Some(cost) = usage.cost_usd.filter(|cost| *cost > 0.0) {
         parts.push(format!("{}${cost:.2}", if row.spent.cost_incomplete { "≥ " } else { "" }));
     }
     let why = line(&row.why);

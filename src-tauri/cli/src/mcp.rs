@@ -212,9 +212,10 @@ impl ServerHandler for Server {
     async fn list_tools(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(tools::all()))
+        let client = context.peer.peer_info().map(|info| info.client_info.name.clone()).unwrap_or_default();
+        Ok(ListToolsResult::with_all_items(tools::all(&client)))
     }
 
     async fn call_tool(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{PlanRow, QuestionRow, Row, RowBody, SessionRow, TaskRow, WorkerRow, WorkerStage};
+use domain::{PlanRow, QuestionRow, Row, RowBody, Seq, SessionRow, TaskRow, WorkerRow, WorkerStage};
 use jiff::Timestamp;
 
 use crate::{
@@ -62,6 +62,15 @@ impl Model {
     pub(crate) fn session(&self) -> Option<&SessionRow> {
         self.bodies()
             .find_map(|body| if let RowBody::Session(row) = body { Some(row.as_ref()) } else { None })
+    }
+
+    /// The entry that last changed the session's row.
+    pub(crate) fn session_seq(&self) -> Seq {
+        self.rows
+            .values()
+            .find(|row| matches!(row.body, RowBody::Session(_)))
+            .map(|row| row.seq)
+            .unwrap_or_default()
     }
 
     /// The plan, once there is one.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use domain::{Act, LandMethod, Outcome, Phase, Request, Response, SessionId, UserError};
+use domain::{Act, LandMethod, Outcome, Phase, Request, Response, Seq, SessionId, UserError};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -38,7 +38,7 @@ pub(crate) async fn start(machine: &Machine, prompt: &str, flags: &Flags) -> Res
     let target = target(machine)?;
     let Flags { yes: approve, unsandboxed, .. } = *flags;
     let request = Request::Open { goal, target, approve, unsandboxed };
-    open(machine, request, !flags.no_dashboard, false, None).await
+    open(machine, request, !flags.no_dashboard, Seq(0), None).await
 }
 
 /// Plays the demo and lands it.
@@ -50,7 +50,7 @@ pub(crate) async fn demo(machine: &Machine, no_dashboard: bool) -> Result<ExitCo
     say(
         "This is a demonstration: demo agents, no AI. Real processes, scripted words; its question is answered by its script.",
     );
-    open(machine, Request::Demo { approve: true }, !no_dashboard, false, None).await
+    open(machine, Request::Demo { approve: true }, !no_dashboard, Seq(0), None).await
 }
 
 /// Takes a session up again, or lets a paused one go on.
@@ -67,8 +67,9 @@ pub(crate) async fn resume(
         door::act(&machine.engine, found.session.clone(), Act::Unpause).await?;
         return Ok(act::done(machine, &found.session, "goes on"));
     }
+    let after = last(machine, &found.session)?;
     let request = Request::Resume { session: found.session };
-    open(machine, request, !no_dashboard, true, None).await
+    open(machine, request, !no_dashboard, after, None).await
 }
 
 /// Takes a session up again that nobody runs, and does something to it first.
@@ -80,14 +81,20 @@ pub(crate) async fn resume_with(
     session: SessionId,
     first: Act,
 ) -> Result<ExitCode, UserError> {
-    open(machine, Request::Resume { session }, false, true, Some(first)).await
+    let after = last(machine, &session)?;
+    open(machine, Request::Resume { session }, false, after, Some(first)).await
+}
+
+/// The last entry of a session.
+fn last(machine: &Machine, session: &SessionId) -> Result<Seq, UserError> {
+    Ok(Seq(machine.summary(session)?.0.events))
 }
 
 async fn open(
     machine: &Machine,
     request: Request,
     windowed: bool,
-    taken_up: bool,
+    after: Seq,
     first: Option<Act>,
 ) -> Result<ExitCode, UserError> {
     let mut interrupts = typed::interrupts();
@@ -102,7 +109,7 @@ async fn open(
     let Response::Opened { session } = opened else {
         return Err(unexpected("open"));
     };
-    let followed = follow(machine, &session, windowed, taken_up, first, interrupts).await;
+    let followed = follow(machine, &session, windowed, after, first, interrupts).await;
     engine.shutdown(GRACE).await;
     let (ended, landed, mut entries) = followed?;
     if let Some(entries) = &mut entries {
@@ -117,7 +124,7 @@ async fn follow(
     machine: &Machine,
     session: &SessionId,
     windowed: bool,
-    taken_up: bool,
+    after: Seq,
     first: Option<Act>,
     interrupts: mpsc::Receiver<()>,
 ) -> Result<Followed, UserError> {
@@ -130,7 +137,7 @@ async fn follow(
     }
     let entries = if common.json { Some(Entries::of(&machine.folder(session))?) } else { None };
     let asks = view.terminal && !common.json && std::io::stdin().is_terminal();
-    let how = How { taken_up, entries, typed: asks.then(typed::lines), interrupts };
+    let how = How { after, entries, typed: asks.then(typed::lines), interrupts };
     let screen: Screen<Stdout> = Screen::new(std::io::stdout(), view.clone());
     let mut follow = Follow::new(engine.clone(), session.clone(), screen, how);
     let ended = follow.until_the_end().await?;

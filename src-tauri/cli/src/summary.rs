@@ -19,8 +19,10 @@ pub(crate) fn lines(summary: &Summary, outcome: Outcome, view: &View) -> Vec<Str
     let seconds = summary.wall_s as i64;
     let mut head = vec![view.text(tone, &format!("{sign} {word}")), span(seconds)];
     let tokens = &summary.tokens;
-    head.push(format!("{} tokens read, {} written", count(tokens.input), count(tokens.output)));
-    if let Some(cost) = summary.cost_usd {
+    if tokens.input + tokens.output > 0 {
+        head.push(format!("{} tokens read, {} written", count(tokens.input), count(tokens.output)));
+    }
+    if let Some(cost) = summary.cost_usd.filter(|cost| *cost > 0.0) {
         head.push(format!("{}${cost:.2}", if summary.cost_incomplete { "at least " } else { "" }));
     }
     if summary.demo {

@@ -221,11 +221,19 @@ pub fn agents(settings: &Settings, env: &Environment, target: Option<&Path>) -> 
     })
 }
 
-/// The environment in which a CLI is asked: with the PATH that agents get, without updaters.
-fn asked_in(env: &Environment, target: Option<&Path>) -> Environment {
+/// The environment with the PATH that agents get ([`search_path`]): also what an agent starts by name (`node`, `git`)
+/// then never comes from the project, and is found where a dock's or a menu's PATH lacks it.
+#[must_use]
+pub fn for_agents(env: &Environment, target: Option<&Path>) -> Environment {
     let mut env = env.clone();
     let path = std::env::join_paths(search_path(&env, target)).ok();
     env.insert("PATH".to_owned(), path.and_then(|path| path.into_string().ok()).unwrap_or_default());
+    env
+}
+
+/// The environment in which a CLI is asked: as agents get it, without updaters.
+fn asked_in(env: &Environment, target: Option<&Path>) -> Environment {
+    let mut env = for_agents(env, target);
     for name in [
         "DISABLE_AUTOUPDATER",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",

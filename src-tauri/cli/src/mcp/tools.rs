@@ -23,7 +23,7 @@ should know, with `severity` and `file`. `task`: your list of things to \
 do, in `items`. `blocker`: only a person can help; say what you need. `status`: anything else. \
 Answers at once; go on working.";
 const ASK_USER: &str = "Ask the user a question and wait for the answer, which may take long. Only when the work cannot \
-go on without it: first decide yourself what you can decide. Ask one question that can be answered in a sentence.";
+go on without it: first decide yourself what you can decide. Ask one question that can be answered in a sentence. (This is the tool that your instructions call ask_user.)";
 const REQUEST_REVIEW: &str = "Ask for a review of the work as it stands now, by an agent of another vendor. Answers at \
 once; go on working. Findings come to you later as work.";
 const SUBMIT_PLAN: &str = "Hand in the plan you were asked for. Answers with what is wrong with it, or that it is \
@@ -32,6 +32,10 @@ own vendor.";
 const SUBMIT_REVIEW: &str = "Hand in the review you were asked for. `nonce` is the secret from your instructions. A \
 verdict other than `approve` needs findings; each finding that is a concern or a blocker cites file and lines and quotes \
 the exact text that stands there, which is checked. Answers with what is wrong with it, or that it is recorded.";
+
+/// Gemini, without a terminal, takes every tool away that is called `ask_user`, also one of an MCP server (measured with
+/// 0.61.0: the exclusion looks at the name behind the server's prefix). There it has this name.
+const ASK_USER_FOR_GEMINI: &str = "team_ask_user";
 
 /// What a call comes to.
 #[derive(Debug, PartialEq)]
@@ -42,8 +46,9 @@ pub(super) enum Read {
     Waits(Call),
 }
 
-/// All tools, with the schemas of their arguments.
-pub(super) fn all() -> Vec<Tool> {
+/// All tools, with the schemas of their arguments, as the client of this name can offer them.
+pub(super) fn all(client: &str) -> Vec<Tool> {
+    let ask_user = if client.starts_with("gemini") { ASK_USER_FOR_GEMINI } else { "ask_user" };
     let text = |about: &str| json!({ "type": "string", "description": about });
     let report = json!({
         "type": "object",
@@ -80,7 +85,7 @@ pub(super) fn all() -> Vec<Tool> {
     vec![
         tool("report", "Report", REPORT, report),
         tool(
-            "ask_user",
+            ask_user,
             "Ask the user",
             ASK_USER,
             one("question", "One question, with what one needs to know to answer it."),
@@ -114,7 +119,23 @@ fn schema<T: JsonSchema>() -> Value {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    settings.into_generator().into_root_schema_for::<T>().to_value()
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    forget_formats(&mut schema);
+    schema
+}
+
+/// `format: uint32` and the like are words of Rust's; gemini complains of them at every start.
+fn forget_formats(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields.get("format").is_some_and(Value::is_string) {
+                fields.remove("format");
+            }
+            fields.values_mut().for_each(forget_formats);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forget_formats),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Reads a call.
@@ -124,7 +145,9 @@ fn schema<T: JsonSchema>() -> Value {
 pub(super) fn read(tool: &str, arguments: &Value) -> Result<Read, String> {
     match tool {
         "report" => report(arguments),
-        "ask_user" => Ok(Read::Waits(Call::AskUser { question: text(arguments, "question")? })),
+        "ask_user" | ASK_USER_FOR_GEMINI => {
+            Ok(Read::Waits(Call::AskUser { question: text(arguments, "question")? }))
+        }
         "request_review" => Ok(Read::Noted(Call::RequestReview { what: text(arguments, "what")? })),
         "submit_plan" => {
             // Some models hand over the plan itself, or its text.
@@ -287,9 +310,20 @@ mod tests {
     }
 
     #[test]
+    fn gemini_gets_to_ask_under_another_name() {
+        let names = |client: &str| all(client).into_iter().map(|tool| tool.name).collect::<Vec<_>>();
+        let usual = ["report", "ask_user", "request_review", "submit_plan", "submit_review"];
+        assert_eq!(names("codex-mcp-client"), usual);
+        assert_eq!(names("")[1], "ask_user");
+        assert_eq!(names("gemini-cli-mcp-client-orchestrator")[1], ASK_USER_FOR_GEMINI);
+        check(ASK_USER_FOR_GEMINI, json!({"question": "q"}), r#"waits {"tool":"ask_user","question":"q"}"#);
+    }
+
+    #[test]
     fn schemas_stand_alone_and_name_what_is_needed() {
-        for tool in all() {
+        for tool in all("claude-code") {
             let schema = serde_json::to_string(&tool.input_schema).unwrap();
+            assert!(!schema.contains("\"format\""), "{}: {schema}", tool.name);
             assert!(!schema.contains("$ref") && !schema.contains("$defs"), "{}: {schema}", tool.name);
             assert_eq!(tool.input_schema["type"], "object", "{}", tool.name);
             assert!(tool.description.is_some_and(|about| 80 < about.len()));

@@ -36,8 +36,10 @@ pub enum JournalError {
         /// Entries before it, which are good.
         readable: u64,
     },
-    /// A newer program wrote this.
-    #[error("line {line} of the journal was written by a newer version ({what}); update this program")]
+    /// A newer program wrote this, or one that was never released: the line is whole, but says what we do not know.
+    #[error(
+        "line {line} of the journal was written by another version of this program ({what}); use the newest version"
+    )]
     Newer {
         /// From 1.
         line: u64,

@@ -103,6 +103,9 @@ impl Charge {
     }
 
     fn start(&self) -> Result<Pid, String> {
+        if wait(None, Duration::ZERO) && rustix::io::ioctl_fionread(rustix::stdio::stdin()) == Ok(0) {
+            return Err("the app was gone before it could be started".to_owned());
+        }
         let program = self.command.first().map_or(OsStr::new(""), OsString::as_os_str);
         let cannot = |what: &OsStr, error: std::io::Error| format!("{}: {error}", what.display());
         let stdin = match &self.stdin {

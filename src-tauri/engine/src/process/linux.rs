@@ -51,6 +51,11 @@ pub(super) fn kill(process: &Process) -> io::Result<()> {
     signal(process, Signal::KILL)
 }
 
+/// Lets exactly this process run again.
+pub(super) fn wake(process: &Process) -> io::Result<()> {
+    signal(process, Signal::CONT)
+}
+
 /// A descriptor that becomes readable when a child ends; `None` on kernels before 5.3.
 pub(super) fn end_of(pid: Pid) -> Option<rustix::fd::OwnedFd> {
     rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()

@@ -55,6 +55,11 @@ pub(super) fn kill(process: &Process) -> io::Result<()> {
     signal(process, Signal::KILL)
 }
 
+/// Lets a process run again.
+pub(super) fn wake(process: &Process) -> io::Result<()> {
+    signal(process, Signal::CONT)
+}
+
 /// There is no such descriptor here; the guardian looks every few milliseconds.
 pub(super) fn end_of(_: Pid) -> Option<rustix::fd::OwnedFd> {
     None

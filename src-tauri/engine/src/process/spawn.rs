@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::order::Order;
 use super::spec::{COOKIE, SpawnError, Spec};
-use super::table::descendants;
+use super::table::{Process, descendants};
 use super::{ExitRecord, platform, sweep};
 use crate::private;
 
@@ -155,9 +155,12 @@ impl Running {
     /// Processor time of its whole tree so far: a silent process whose time grows is at work.
     #[must_use]
     pub fn cpu_time(&self) -> Duration {
-        let own = platform::find(self.identity.pid).filter(|found| found.started == self.identity.started);
-        let Some(own) = own else { return Duration::ZERO };
+        let Some(own) = self.guardian() else { return Duration::ZERO };
         descendants(platform::table(), own.pid).iter().fold(own.cpu, |sum, process| sum + process.cpu)
+    }
+
+    fn guardian(&self) -> Option<Process> {
+        platform::find(self.identity.pid).filter(|found| found.started == self.identity.started)
     }
 
     fn stop_by(&self, interrupt: bool, grace: Duration, cause: ExitCause) {
@@ -169,6 +172,8 @@ impl Running {
         let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         // A guardian that is gone needs no orders.
         let _ = control.write_all(&order.line());
+        // Without a sandbox its worker could have stopped it.
+        let _ = self.guardian().map(|guardian| platform::wake(&guardian));
     }
 }
 

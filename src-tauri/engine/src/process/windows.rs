@@ -36,6 +36,11 @@ pub(super) fn kill(_: &Process) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// None is stopped.
+pub(super) fn wake(_: &Process) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Unknown here.
 pub(super) fn boot() -> String {
     String::new()

@@ -96,6 +96,7 @@ pub(crate) fn start(start: Start) -> Result<Handle, UserError> {
     let folder = journal.folder().to_owned();
     let trees = Trees::open(&git, Path::new(&opened.target), &folder, &opened.session, &opened.trees)
         .map_err(|fault| internal(&fault.to_string(), "Look at the repository, then resume the session."))?;
+    let env = crate::discover::for_agents(&env, Some(Path::new(&opened.target)));
     let (inbox, inputs) = mpsc::channel(1024);
     let (cell, seen) = watch::channel(state.clone());
     let (trouble_cell, trouble) = watch::channel(None);
