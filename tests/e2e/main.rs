@@ -38,13 +38,15 @@ async fn a_person_picks_a_folder_and_watches_the_demo_session() {
     page.count_when("agent-card", DEMO, |cards| cards >= 3).await;
     let over = ["ready to land", "landed", "failed", "stopped", "limit reached"];
     let phase = page.text_when("phase", DEMO, |phase| over.contains(&phase)).await;
-    page.screenshot("window.png");
     assert_eq!(phase, "ready to land");
-    page.text_when("decision", SOON, |text| text.contains("continue")).await;
+    page.text_when("decision", SOON, |text| text.contains("Continue") && text.contains("rule:")).await;
     page.count_when("timeline-item", SOON, |items| items >= 10).await;
+    // Nobody scrolled, so the timeline still follows its end.
+    page.count_when("follow", SOON, |buttons| buttons == 0).await;
+    page.screenshot("window.png").await;
     page.click("tab-reviews").await;
     page.count_when("review-card", SOON, |reviews| reviews >= 2).await;
-    page.screenshot("reviews.png");
+    page.screenshot("reviews.png").await;
     page.click_when_there("land-merge", SOON).await;
     page.text_when("phase", SOON, |phase| phase == "landed").await;
 

@@ -127,7 +127,13 @@ impl Page {
     }
 
     /// A picture of the whole display: WebDriver's own needs the window's cooperation and may hang.
-    pub(crate) fn screenshot(&self, name: &str) {
+    pub(crate) async fn screenshot(&self, name: &str) {
+        // What the page knows is on the screen some frames later; nobody tells when.
+        let painted = "let frames = 30;
+            const done = arguments[0];
+            const next = () => --frames > 0 ? requestAnimationFrame(next) : done();
+            next();";
+        self.client.execute_async(painted, vec![]).await.unwrap();
         let folder = std::env::var_os("E2E_PICTURES")
             .map_or_else(|| program("meta-orchestrator").with_file_name("e2e"), PathBuf::from);
         std::fs::create_dir_all(&folder).unwrap();
