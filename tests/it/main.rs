@@ -9,3 +9,4 @@ mod journal;
 mod model_server;
 mod process;
 mod real_clis;
+mod terminal;

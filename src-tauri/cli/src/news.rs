@@ -12,6 +12,9 @@ use crate::{
     words::{self, Tone},
 };
 
+/// Characters of what a CLI said about its failure; the log has all of it.
+const MOST_WORDS: usize = 160;
+
 fn news(at: Timestamp, tone: Tone, label: impl Into<String>, text: impl Into<String>) -> News {
     News { at, label: label.into(), tone, text: text.into(), more: Vec::new() }
 }
@@ -177,7 +180,11 @@ pub(crate) fn worker(row: &WorkerRow, before: Option<&WorkerRow>, view: &View) -
     if let Some(failed) = &row.failed
         && row.stage != WorkerStage::Done
     {
-        text = format!("{text}: {} — {}", words::failure(&failed.failure, view), line(&failed.text));
+        text = format!(
+            "{text}: {} — {}",
+            words::failure(&failed.failure, view),
+            domain::head(&line(&failed.text), MOST_WORDS)
+        );
     }
     all.push(news(at, tone, label, text));
     all

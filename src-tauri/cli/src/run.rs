@@ -47,8 +47,9 @@ pub(crate) async fn start(machine: &Machine, prompt: &str, flags: &Flags) -> Res
 /// What the engine says.
 pub(crate) async fn demo(machine: &Machine, no_dashboard: bool) -> Result<ExitCode, UserError> {
     let say = if machine.common.json { err } else { out };
+    say("This is a demonstration: demo agents, no AI.");
     say(
-        "This is a demonstration: demo agents, no AI. Real processes, scripted words; its question is answered by its script.",
+        "Their processes are real, their words are scripted; the demo answers its own question by its script.",
     );
     open(machine, Request::Demo { approve: true }, !no_dashboard, Seq(0), None).await
 }
