@@ -161,7 +161,7 @@ fn sessions() {
     world.refuses(&["stop"], 2, "no session");
     world.session();
     world.refuses(&["stop", "ffff"], 2, "ffff");
-    world.refuses(&["replay", "--to", "25"], 2, "no entry 25");
+    world.refuses(&["replay", "--to", "9999"], 2, "no entry 9999");
     world.refuses(&["replay", "--to", "0"], 2, "no entry 0");
     world.refuses(&["log", "w99"], 2, "w99");
     world.refuses(&["log", SESSION, "seven"], 2, "seven");
