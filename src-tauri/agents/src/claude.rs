@@ -52,6 +52,7 @@ pub(crate) fn flags(request: &LaunchRequest<'_>) -> Dialected {
         // As uid 0 claude refuses to skip its permissions unless told that something else confines it.
         env.push(("IS_SANDBOX", "1".to_owned()));
     }
+    let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Dialected { args, env, files }
 }
 

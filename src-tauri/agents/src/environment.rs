@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::Dialect;
 
 use crate::LaunchRequest;
+use crate::home::GEMINI_HOME;
 
 /// What programs in general need: a home, a language, a way to the network, the toolchains of the project.
 const COMMON: &[&str] = &[
@@ -160,10 +161,7 @@ const DEMO: &[&str] = &["ORCHESTRATE_DEMO_STATE"];
 
 /// The worker's whole environment: allowed variables, what the product fixes, what the dialect fixes, what the user
 /// set. A variable that the user set to nothing is passed on from the login shell.
-pub(crate) fn of(
-    request: &LaunchRequest<'_>,
-    fixed: Vec<(&'static str, String)>,
-) -> BTreeMap<String, String> {
+pub(crate) fn of(request: &LaunchRequest<'_>, fixed: Vec<(String, String)>) -> BTreeMap<String, String> {
     let mut env: BTreeMap<String, String> = (request.env.iter())
         .filter(|(name, _)| allowed(request, name))
         .map(|(name, value)| (name.clone(), value.clone()))
@@ -174,8 +172,10 @@ pub(crate) fn of(
     {
         env.insert(name.to_owned(), value.to_owned());
     }
-    env.extend(fixed.into_iter().map(|(name, value)| (name.to_owned(), value)));
-    for (name, value) in &request.settings.env {
+    env.extend(fixed);
+    // The home that the user names for gemini is where the session's home takes everything from.
+    let ours = |name: &str| request.agent.dialect == Dialect::Gemini && name == GEMINI_HOME;
+    for (name, value) in request.settings.env.iter().filter(|(name, _)| !ours(name)) {
         let value = if value.is_empty() { request.env.get(name) } else { Some(value) };
         if let Some(value) = value {
             env.insert(name.clone(), value.clone());

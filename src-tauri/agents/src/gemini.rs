@@ -4,6 +4,7 @@ use domain::{AgentEvent, Blocker, BlockerKind, Status, StatusKind, ToolOutcome, 
 use serde_json::{Value, json};
 
 use crate::failure::{self, Class};
+use crate::home::{GEMINI_HOME, Home};
 use crate::launch::{Dialected, LaunchRequest, MCP_SERVER, TOOL_PATIENCE_S, words};
 use crate::run::{Kind, Run, Tool, first_of, note, number, text_at};
 use crate::version;
@@ -31,35 +32,81 @@ pub(crate) fn flags(request: &LaunchRequest<'_>) -> Dialected {
         args.extend(["--resume".to_owned(), session.to_owned()]);
     }
     args.extend(request.settings.args.iter().cloned());
-    let path = request.files.join("gemini-settings.json");
-    let env = vec![
+    let mut env = vec![
         // One process instead of two; the launcher of the second swallows signals (measured).
-        ("GEMINI_CLI_NO_RELAUNCH", "1".to_owned()),
-        ("GEMINI_CLI_SYSTEM_SETTINGS_PATH", path.to_string_lossy().into_owned()),
-        ("GEMINI_TELEMETRY_ENABLED", "false".to_owned()),
+        ("GEMINI_CLI_NO_RELAUNCH".to_owned(), "1".to_owned()),
+        ("GEMINI_TELEMETRY_ENABLED".to_owned(), "false".to_owned()),
     ];
-    Dialected { args, env, files: vec![(path, settings(request))] }
+    let mut files = Vec::new();
+    if let Some(home) = Home::of(request.agent, request.settings, request.env, request.folder) {
+        env.push((GEMINI_HOME.to_owned(), home.path().to_string_lossy().into_owned()));
+        files.push((home.settings(), settings(request)));
+    }
+    let server =
+        request.mcp.into_iter().flat_map(|server| std::iter::once(&server.program).chain(&server.args));
+    env.extend(server.enumerate().map(|(at, word)| (word_name(at), word.clone())));
+    Dialected { args, env, files }
 }
 
-/// System settings are merged over the user's; `mcpServers` are joined by name (bundle of 0.61.0, `mergeSettings`).
-///
-/// gemini reads this file only when it and every folder above belong to root and nobody else may write there (measured).
-/// Otherwise it says so on stderr and goes on without: the worker then reports by JSON lines in its text, and answers in
-/// a fenced block.
+/// The variable for a word of the MCP server's command. The home is the session's and its workers run at the same time, so
+/// its settings name variables, which gemini fills in (measured) and which are each worker's own.
+fn word_name(at: usize) -> String {
+    format!("ORCHESTRATE_MCP_{at}")
+}
+
+/// The user's settings with ours over them. Settings that are no JSON stay as they are: gemini then names what is wrong
+/// with them, and the worker reports by JSON lines in its text.
 fn settings(request: &LaunchRequest<'_>) -> String {
-    let mut settings = json!({
+    let given = request.user_settings.unwrap_or_default();
+    let mut merged = match read_settings(given) {
+        Ok(settings) => settings,
+        Err(()) => return given.to_owned(),
+    };
+    let ours = json!({
         "general": { "maxAttempts": ATTEMPTS, "enableAutoUpdate": false, "enableAutoUpdateNotification": false },
         "privacy": { "usageStatisticsEnabled": false },
     });
+    merge(&mut merged, ours);
     if let Some(server) = request.mcp {
-        settings["mcpServers"] = json!({ MCP_SERVER: {
-            "command": server.program,
-            "args": server.args,
+        let word = |at: usize| format!("${{{}}}", word_name(at));
+        let words: Vec<String> = (1..=server.args.len()).map(word).collect();
+        // As a whole: a server of the user's with this name would leave parts of itself.
+        merge(&mut merged, json!({ "mcpServers": { MCP_SERVER: null } }));
+        merged["mcpServers"][MCP_SERVER] = json!({
+            "command": word(0),
+            "args": words,
             "timeout": TOOL_PATIENCE_S * 1000,
             "trust": true,
-        }});
+        });
+        // A user who allows only some servers has not thought of ours.
+        if let Some(allowed) = merged.pointer_mut("/mcp/allowed").and_then(Value::as_array_mut) {
+            allowed.push(json!(MCP_SERVER));
+        }
     }
-    settings.to_string()
+    merged.to_string()
+}
+
+/// An object, or nothing at all; gemini takes comments.
+fn read_settings(text: &str) -> Result<Value, ()> {
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim().is_empty() {
+        return Ok(json!({}));
+    }
+    let mut plain = text.to_owned();
+    json_strip_comments::strip(&mut plain).map_err(|_| ())?;
+    serde_json::from_str(&plain).ok().filter(Value::is_object).ok_or(())
+}
+
+/// Lays one value over another: objects entry by entry, anything else as a whole.
+fn merge(below: &mut Value, above: Value) {
+    match (below, above) {
+        (Value::Object(below), Value::Object(above)) => {
+            for (name, value) in above {
+                merge(below.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (below, above) => *below = above,
+    }
 }
 
 /// Whether this is a piece of the assistant's words, cut anywhere: also in the middle of a control sequence, so these

@@ -40,6 +40,9 @@ pub struct LaunchRequest<'a> {
     pub mcp: Option<&'a McpServer>,
     /// The worker's private folder, for the files that its flags name.
     pub files: &'a Path,
+    /// The text of the settings that the user has for this CLI, where the CLI gets a home of its own:
+    /// of [`crate::Home::user_settings`].
+    pub user_settings: Option<&'a str>,
     /// What it is told.
     pub prompt: &'a str,
     /// The login shell's whole environment; what is passed on is chosen here.
@@ -117,7 +120,7 @@ pub fn launch(request: &LaunchRequest<'_>) -> Launch {
 #[derive(Default)]
 pub(crate) struct Dialected {
     pub(crate) args: Vec<String>,
-    pub(crate) env: Vec<(&'static str, String)>,
+    pub(crate) env: Vec<(String, String)>,
     pub(crate) files: Vec<(PathBuf, String)>,
 }
 

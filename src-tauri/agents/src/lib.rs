@@ -10,6 +10,7 @@ pub mod demo;
 mod environment;
 mod failure;
 mod gemini;
+mod home;
 mod launch;
 mod reader;
 mod report;
@@ -19,6 +20,7 @@ mod version;
 
 pub use clean::{clean, visible};
 pub use environment::check_env;
+pub use home::Home;
 pub use launch::{AnswerShape, Launch, LaunchRequest, MCP_SERVER, McpServer, launch};
 pub use reader::{MOST_LINE, Reader};
 pub use report::report;

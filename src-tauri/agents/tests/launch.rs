@@ -32,6 +32,7 @@ struct Given {
     extra_dirs: Vec<String>,
     resume: Option<&'static str>,
     mcp: Option<McpServer>,
+    user_settings: Option<&'static str>,
     full: bool,
     root_consented: bool,
 }
@@ -44,6 +45,7 @@ fn given(dialect: Dialect) -> Given {
         extra_dirs: Vec::new(),
         resume: None,
         mcp: None,
+        user_settings: None,
         full: false,
         root_consented: false,
     }
@@ -63,6 +65,7 @@ fn start(given: &Given) -> Launch {
         shape: given.full.then_some(AnswerShape::Review),
         mcp: given.mcp.as_ref(),
         files: Path::new("/space/s1/private/w1"),
+        user_settings: given.user_settings,
         prompt: "do it",
         env: &given.env,
         root_consented: given.root_consented,
@@ -160,4 +163,55 @@ fn gemini_falls_back_to_json_before_it_could_stream() {
     let mut given = given(Dialect::Gemini);
     given.agent.version = "0.10.2".into();
     assert!(start(&given).args.windows(2).any(|pair| pair == ["--output-format", "json"]));
+}
+
+/// The settings that gemini gets with these of the user's.
+fn merged(user_settings: &'static str) -> String {
+    let mcp = Some(McpServer { program: "/bin/o".into(), args: vec!["mcp".into()] });
+    let launch = start(&Given { user_settings: Some(user_settings), mcp, ..given(Dialect::Gemini) });
+    launch.files.into_iter().map(|(_, text)| text).collect()
+}
+
+#[test]
+fn geminis_settings_are_the_users_with_ours_over_them() {
+    let merged = merged(
+        "\u{feff}{ // mine\n\"general\": {\"maxAttempts\": 10, \"vimMode\": true}, \"security\": {\"auth\": {\"selectedType\": \"x\"}},\n\
+         \"mcp\": {\"allowed\": [\"github\"]}, /* both */ \"mcpServers\": {\"orchestrator\": {\"url\": \"http://x//y\"}, \"github\": {\"command\": \"$GH\"}}}",
+    );
+    insta::assert_snapshot!("gemini-merged", merged);
+}
+
+#[test]
+fn settings_that_gemini_itself_would_refuse_are_left_to_it() {
+    for broken in ["{ \"general\": ", "[1]", "nothing"] {
+        assert_eq!(merged(broken), broken);
+    }
+    assert_eq!(merged(" "), merged("{}"));
+}
+
+#[test]
+fn gemini_takes_its_home_from_us_and_we_take_it_from_the_user() {
+    let home = |env: &[(&str, &str)], demo: bool| {
+        let mut given = given(Dialect::Gemini);
+        given.agent.demo = demo;
+        given.env = [("HOME", "/home/u")].map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        given.settings.env =
+            env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        assert_eq!(start(&given).env["GEMINI_CLI_HOME"], "/space/s1/homes/gemini");
+        let home =
+            agents::Home::of(&given.agent, &given.settings, &given.env, Path::new("/space/s1")).unwrap();
+        home.user_settings().map(|path| path.to_string_lossy().into_owned())
+    };
+    assert_eq!(home(&[], false).as_deref(), Some("/home/u/.gemini/settings.json"));
+    assert_eq!(home(&[("HOME", "/h")], false).as_deref(), Some("/h/.gemini/settings.json"));
+    assert_eq!(
+        home(&[("HOME", "/h"), ("GEMINI_CLI_HOME", "/g")], false).as_deref(),
+        Some("/g/.gemini/settings.json")
+    );
+    assert_eq!(
+        home(&[("GEMINI_CLI_HOME", "here")], false),
+        None,
+        "a home that depends on the folder is none"
+    );
+    assert_eq!(home(&[], true), None, "a demo agent reads nothing of the user's");
 }

@@ -48,3 +48,25 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     std::fs::rename(&temporary, path)?;
     path.parent().map_or(Ok(()), sync_folder)
 }
+
+/// Makes `at` another name of a file or folder that stays where it is.
+///
+/// # Errors
+/// `AlreadyExists` when something is there; Windows lets not every user make symbolic links: files are copied then.
+#[cfg(unix)]
+pub(crate) fn link(from: &Path, at: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(from, at)
+}
+
+/// As on Unix.
+#[cfg(windows)]
+pub(crate) fn link(from: &Path, at: &Path) -> io::Result<()> {
+    use std::os::windows::fs::{symlink_dir, symlink_file};
+    if at.symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    if from.is_dir() {
+        return symlink_dir(from, at);
+    }
+    symlink_file(from, at).or_else(|_| std::fs::copy(from, at).map(|_| ()))
+}

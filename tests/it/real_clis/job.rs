@@ -1,6 +1,7 @@
 //! The project that sessions with real CLIs work on, and how the product is run on it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -25,6 +26,8 @@ pub(crate) struct Job {
     pub(crate) project: PathBuf,
     workspace: PathBuf,
     settings: PathBuf,
+    /// What the product is started by: nothing, or a program that gives up rights.
+    by: &'static [&'static str],
 }
 
 /// How a run of the product ended.
@@ -46,7 +49,7 @@ impl Job {
         let settings = kit.home().join("settings.toml");
         fs::write(&settings, kit.settings(agents)).unwrap();
         let workspace = kit.home().join("sessions");
-        Self { kit, project, workspace, settings }
+        Self { kit, project, workspace, settings, by: &[] }
     }
 
     /// Makes the project a git repository with one commit.
@@ -56,6 +59,14 @@ impl Job {
             self.git(arguments);
         }
         self
+    }
+
+    /// From here on everything belongs to the user `nobody`, and the product runs as it. Only root can do this.
+    pub(crate) fn as_nobody(self) -> Self {
+        let mut chown = Command::new("chown");
+        let given = chown.args(["-R", "65534:65534"]).arg(self.kit.home()).status().unwrap();
+        assert!(given.success());
+        Self { by: &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], ..self }
     }
 
     /// Runs git in the project, as its user would.
@@ -81,8 +92,10 @@ impl Job {
     /// Runs the product with `--json` on the project.
     pub(crate) fn run(&self, words: &[&str]) -> Ended {
         let [out, err] = ["out.jsonl", "err.txt"].map(|name| self.kit.home().join(name));
-        let mut command = Command::new(orchestrate());
-        command.args(words).arg("--json").arg("-C").arg(&self.project);
+        let program = orchestrate().into_os_string();
+        let mut whole = self.by.iter().map(OsString::from).chain([program]);
+        let mut command = Command::new(whole.next().unwrap());
+        command.args(whole).args(words).arg("--json").arg("-C").arg(&self.project);
         command.arg("--workspace").arg(&self.workspace).arg("--config").arg(&self.settings);
         command.env_clear().envs(self.kit.environment()).current_dir(self.kit.home());
         command.stdin(Stdio::null()).stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());

@@ -98,6 +98,25 @@ on_loopback!(three_vendors_do_the_main_job, |bin| {
     assert_eq!(job.git(&["status", "--porcelain"]), "");
 });
 
+/// gemini takes a file of system settings only from root; what it is given must reach it as an ordinary user too.
+fn as_an_ordinary_user(bin: PathBuf) {
+    let job = Job::new(bin, "main-job", "slugs", &[Claude, Codex, Gemini]).in_git().as_nobody();
+    let ended = job.start();
+    ended.expect(0, "done");
+    accepted(&ended, &[("t1", "gemini"), ("t2", "claude"), ("t3", "codex")]);
+    mended(&ended, "gemini");
+    channels(&job.asked());
+}
+
+#[test]
+fn an_ordinary_users_agents_have_the_tools_too() {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED: not root, so each of the other sessions is one of an ordinary user already.");
+        return;
+    }
+    on_loopback("real_clis::session::an_ordinary_users_agents_have_the_tools_too", as_an_ordinary_user);
+}
+
 on_loopback!(the_lead_may_hand_in_its_plan_by_tool, |bin| {
     let job = Job::new(bin, "plan-by-tool", "slugs", &[Claude, Codex, Gemini]).in_git();
     let ended = job.start();

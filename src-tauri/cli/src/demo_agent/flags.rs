@@ -85,9 +85,11 @@ impl Flags {
             }
         }
         if self.dialect == Dialect::Gemini
-            && let Ok(path) = std::env::var("GEMINI_CLI_SYSTEM_SETTINGS_PATH")
+            && let Ok(home) = std::env::var("GEMINI_CLI_HOME")
         {
-            self.mcp = server_in(&path);
+            let server = server_in(&format!("{home}/.gemini/settings.json"));
+            self.mcp =
+                server.map(|(program, args)| (filled(program), args.into_iter().map(filled).collect()));
         }
     }
 }
@@ -98,6 +100,12 @@ fn server_in(path: &str) -> Option<(String, Vec<String>)> {
     let config: Value = serde_json::from_str(&text).ok()?;
     let server = config.get("mcpServers")?.get(agents::MCP_SERVER)?;
     Some((server.get("command")?.as_str()?.to_owned(), words(server.get("args")?)))
+}
+
+/// A word of gemini's settings: `${NAME}` stands for the variable.
+fn filled(word: String) -> String {
+    let name = word.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    name.and_then(|name| std::env::var(name).ok()).unwrap_or(word)
 }
 
 /// The orchestrator's server in `mcp_servers.orchestrator={command="…",args=[…],…}`.

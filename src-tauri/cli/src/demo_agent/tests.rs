@@ -50,6 +50,7 @@ fn play(dialect: Dialect, folder: &Path, header: &str, script: Option<Script>, m
         shape,
         mcp: None,
         files: Path::new("/space/s1/private"),
+        user_settings: None,
         prompt: &prompt,
         env: &BTreeMap::new(),
         root_consented: false,

@@ -81,7 +81,8 @@ fn codex_provider(config: &Path, env: &Environment) -> Option<String> {
 }
 
 fn gemini(env: &Environment) -> Option<String> {
-    let folder = home(env)?.join(".gemini");
+    let home = set(env, "GEMINI_CLI_HOME").map(PathBuf::from).or_else(|| home(env))?;
+    let folder = home.join(".gemini");
     variable(env, keys(Dialect::Gemini))
         .or_else(|| {
             variable(
@@ -90,6 +91,7 @@ fn gemini(env: &Environment) -> Option<String> {
             )
         })
         .or_else(|| file(Some(folder.join("oauth_creds.json"))))
+        .or_else(|| file(Some(folder.join("gemini-credentials.json"))))
         .or_else(|| {
             let path = folder.join(".env");
             contains(&path, "GEMINI_API_KEY=").then(|| named(&path))
@@ -185,6 +187,12 @@ mod tests {
             &[(".gemini/oauth_creds.json", json)],
             &[],
             Some("~/.gemini/oauth_creds.json is there"),
+        );
+        check(
+            Dialect::Gemini,
+            &[("own/.gemini/gemini-credentials.json", json)],
+            &[("GEMINI_CLI_HOME", "~/own")],
+            Some("~/own/.gemini/gemini-credentials.json is there"),
         );
         check(Dialect::Gemini, &[(".gemini/.env", "GEMINI_API_KEY=k")], &[], Some("~/.gemini/.env is there"));
     }

@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod control;
+mod home;
 mod material;
 mod perform;
 mod recover;

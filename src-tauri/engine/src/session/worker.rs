@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agents::{AnswerShape, Launch, LaunchRequest, McpServer, Reader};
+use agents::{AnswerShape, Home, Launch, LaunchRequest, McpServer, Reader};
 use domain::{
     AgentError, AgentEvent, AgentInfo, Assignment, Exit, ExitCause, Failed, Failure, Input, Purpose, State,
     Told, Usage, WorkerId,
@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use super::{Context, material};
+use super::{Context, home, material};
 use crate::calls;
 use crate::private;
 use crate::process::{LineKind, Running, Spec, Tail};
@@ -136,6 +136,10 @@ async fn prepare(
     let material = looked.map_err(|fault| fault.to_string())?.map_err(|fault| fault.to_string())?;
     let prompt = domain::prompt(&seen.borrow(), worker, &material).ok_or("its assignment is unknown")?;
     let launch = launch(context, worker, assignment, info, files, &material.cwd, &prompt);
+    let settings = context.opened.settings.agents.get(&info.name).cloned().unwrap_or_default();
+    if let Some(home) = Home::of(info, &settings, &context.env, &context.folder) {
+        home::fill(&home).map_err(|fault| format!("its home cannot be made: {fault}"))?;
+    }
     write_files(files, &launch).map_err(|fault| format!("its files cannot be written: {fault}"))?;
     Ok(Spec {
         program: launch.program,
@@ -182,6 +186,8 @@ fn launch(
         Purpose::Review { .. } => Some(AnswerShape::Review),
         Purpose::Task { .. } => None,
     };
+    let home = Home::of(info, &settings, &context.env, &context.folder);
+    let user_settings = home.as_ref().and_then(home::user_settings);
     agents::launch(&LaunchRequest {
         agent: info,
         settings: &settings,
@@ -195,6 +201,7 @@ fn launch(
         shape,
         mcp: Some(&mcp),
         files: &files.private,
+        user_settings: user_settings.as_deref(),
         prompt,
         env: &context.env,
         root_consented: context.opened.unsandboxed && crate::doctor::is_root(),
@@ -207,7 +214,7 @@ fn write_files(files: &Files, launch: &Launch) -> std::io::Result<()> {
     }
     private::write(&files.prompt, &launch.stdin)?;
     private::write(&files.calls, b"")?;
-    launch.files.iter().try_for_each(|(path, text)| private::write(path, text.as_bytes()))
+    launch.files.iter().try_for_each(|(path, text)| home::write(path, text))
 }
 
 fn argv(spec: &Spec) -> Vec<String> {
