@@ -9,4 +9,5 @@ mod journal;
 mod model_server;
 mod process;
 mod real_clis;
+#[cfg(unix)]
 mod terminal;

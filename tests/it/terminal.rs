@@ -1,8 +1,9 @@
 //! Whole sessions at the terminal, with the demo agents: played to the end, stopped, killed, taken up again.
 
 use std::{
+    ffi::OsString,
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -14,14 +15,26 @@ use serde_json::Value;
 /// The demo takes about ten seconds; a loaded machine several times as long.
 const DEADLINE: Duration = Duration::from_secs(240);
 
+/// An agent's program: it knows its version and all options that are asked for, and works by the demo's script.
+const AGENT: &str = r#"#!/bin/sh
+case "$*" in
+*--help) echo " --print --output-format stream-json --verbose --dangerously-skip-permissions --strict-mcp-config
+ --mcp-config --add-dir --setting-sources --resume --json --dangerously-bypass-approvals-and-sandbox --cd --config
+ --skip-git-repo-check --output-schema --yolo --include-directories --skip-trust x" ;;
+--version) echo "VERSION" ;;
+*) exec "ORCHESTRATE" demo-agent --dialect NAME --script demo -- "$@" ;;
+esac
+"#;
+
 /// A home and a workspace of their own.
 struct World {
     folder: tempfile::TempDir,
+    started: std::cell::Cell<u32>,
 }
 
 impl World {
     fn new() -> Self {
-        let world = Self { folder: tempfile::tempdir().unwrap() };
+        let world = Self { folder: tempfile::tempdir().unwrap(), started: Default::default() };
         fs::create_dir(world.at("home")).unwrap();
         world
     }
@@ -32,12 +45,50 @@ impl World {
 
     /// Starts a command; what it prints goes to a file.
     fn start(&self, words: &[&str]) -> Running {
-        let out = self.at(&format!("{}.out", words.join("-")));
+        let out = self.at(&format!("{}.out", self.started.replace(self.started.get() + 1)));
         let mut command = Command::new(orchestrate());
         command.args(words).arg("--workspace").arg(self.at("work")).current_dir(self.at("home"));
-        command.env_clear().env("HOME", self.at("home")).env("PATH", std::env::var_os("PATH").unwrap());
+        command.env_clear().env("HOME", self.at("home")).env("PATH", self.path());
         command.stdin(Stdio::null()).stdout(File::create(&out).unwrap()).stderr(Stdio::null());
         Running { child: command.spawn().unwrap(), out }
+    }
+
+    /// Programs of this world come first.
+    fn path(&self) -> OsString {
+        let all = std::env::var_os("PATH").unwrap();
+        std::env::join_paths([self.at("bin")].into_iter().chain(std::env::split_paths(&all))).unwrap()
+    }
+
+    /// The demo's project, and agents that pass for real ones: demo agents behind a script that answers the doctor.
+    fn project(&self) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let project = self.at("project");
+        for (name, text) in agents::demo::FILES {
+            let path = project.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        for words in [&["init", "-q", "-b", "main"][..], &["add", "."], &["commit", "-q", "-m", "Expenses"]] {
+            assert!(self.git(&project, words).0);
+        }
+        fs::create_dir(self.at("bin")).unwrap();
+        for (name, version) in [("claude", "2.1.329"), ("codex", "codex-cli 0.169.0"), ("gemini", "0.61.0")] {
+            let script = AGENT.replace("VERSION", version).replace("NAME", name);
+            let program = self.at("bin").join(name);
+            fs::write(&program, script.replace("ORCHESTRATE", orchestrate().to_str().unwrap())).unwrap();
+            fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        project
+    }
+
+    fn git(&self, project: &Path, words: &[&str]) -> (bool, String) {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=Ada", "-c", "user.email=ada@example.org"])
+            .args(words)
+            .current_dir(project);
+        git.env("HOME", self.at("home")).env("GIT_CONFIG_NOSYSTEM", "1");
+        let output = git.output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
     }
 
     fn run(&self, words: &[&str]) -> (Option<i32>, String) {
@@ -175,4 +226,40 @@ fn another_process_pauses_and_stops_it() {
     assert_eq!(world.run(&["stop"]).0, Some(0));
     assert_eq!(demo.end().0, Some(4));
     assert_eq!(world.run(&["stop"]).0, Some(2), "nobody runs it any more");
+}
+
+/// Nobody is there to ask: each question ends the program, and its answer goes on, until the result is landed.
+#[test]
+fn questions_are_answered_by_commands() {
+    let world = World::new();
+    let project = world.project();
+    let target = ["-C", project.to_str().unwrap()];
+    let run = |words: &[&str]| world.run(&[words, &target[..]].concat());
+    let answer = |words: &[&str]| {
+        let (code, printed) = world.run(&[&["answer", "--json"], words].concat());
+        (code, summary(&printed))
+    };
+    let asks = |summary: &Value| summary["questions"][0]["choices"].clone();
+
+    let (code, printed) = run(&["Write two tools", "--unsandboxed", "--no-dashboard", "--json"]);
+    let planned = summary(&printed);
+    assert_eq!((code, &planned["outcome"]), (Some(3), &"waiting".into()), "{planned}");
+    assert_eq!(asks(&planned)[0], "approve");
+    let (code, paused) = answer(&["--choice", "approve"]);
+    assert_eq!((code, &paused["outcome"]), (Some(3), &"waiting".into()), "{paused}");
+    assert_eq!(asks(&paused)[0], "instruct");
+    let (code, done) = answer(&["Case does not matter; sort the lines."]);
+    assert_eq!((code, &done["outcome"]), (Some(0), &"done".into()), "{done}");
+    assert_eq!((&done["demo"], &done["unsandboxed"]), (&false.into(), &true.into()));
+
+    // Nothing of the user's was touched; landing does not touch what is in its way either.
+    assert_eq!(world.git(&project, &["status", "--porcelain"]).1, "");
+    assert_eq!(world.git(&project, &["rev-list", "--count", "HEAD"]).1.trim(), "1");
+    fs::write(project.join("total.sh"), "mine").unwrap();
+    assert_eq!(run(&["land"]).0, Some(3));
+    assert_eq!(fs::read_to_string(project.join("total.sh")).unwrap(), "mine");
+    fs::remove_file(project.join("total.sh")).unwrap();
+    assert_eq!(run(&["land", "--method", "squash", "--message", "Two tools"]).0, Some(0));
+    assert_eq!(world.git(&project, &["log", "-1", "--format=%s"]).1.trim(), "Two tools");
+    assert!(Command::new("sh").arg("check.sh").current_dir(&project).status().unwrap().success());
 }
