@@ -68,6 +68,7 @@ impl Desk {
             shape: None,
             mcp: Some(&server),
             files: &self.kit.home().join("private"),
+            user_settings: None,
             prompt: "# Orchestrate assignment\nagent: any\nrole: implementer\npurpose: tools\ntask: t1\n\nCall them all.\n",
             env: &self.kit.environment(),
             root_consented: true,
