@@ -267,6 +267,11 @@ impl<D: Door, W: Write> Follow<D, W> {
     }
 
     /// Whether there is nothing more to wait for.
+    ///
+    /// With nobody at the terminal a session in which only the user can go on is left, exit code 3, also when a worker is
+    /// waiting in `ask_user`: scripts must not hang. Nothing is lost: that worker is stopped and its question stays open;
+    /// `answer` takes the session up again, and the worker's next turn resumes it with the answer in its prompt. While any
+    /// other worker is at work the session runs on, and an answer from another process reaches the waiting one at once.
     fn settled(&self) -> Option<Ended> {
         let session = self.model.session().filter(|_| !self.partial)?;
         let question = || self.model.open_question().cloned();

@@ -1,7 +1,8 @@
 //! The texts given to workers, per role. Each begins with a header that names the assignment.
 
 use crate::{
-    Assignment, Check, CheckResult, Note, Plan, Purpose, Review, Role, RunKey, State, Subject, Task, WorkerId,
+    About, Actor, Assignment, Check, CheckResult, Note, Plan, Purpose, Review, Role, RunKey, State, Subject,
+    Task, WorkerId,
 };
 
 /// What only the engine can bring to a prompt.
@@ -51,7 +52,26 @@ pub fn prompt(state: &State, worker: WorkerId, material: &Material) -> Option<St
             text += &reviewer(state, assignment, review, &opened.goal, material);
         }
     }
+    text += &answers(state, assignment);
     Some(text)
+}
+
+/// What earlier workers asked the user for the same purpose, and the answers. A CLI that remembers its session is told
+/// only those of its last turn, which may have ended before they came.
+fn answers(state: &State, assignment: &Assignment) -> String {
+    let key = State::run_key(assignment);
+    let mut text = String::new();
+    for question in state.questions.values() {
+        let About::Worker { worker, .. } = &question.asked.about else { continue };
+        let same = state.workers.get(worker).is_some_and(|asker| State::run_key(&asker.assignment) == key);
+        let known = assignment.resume.is_some() && assignment.after != Some(*worker);
+        let answer = question.answer.as_ref().filter(|answer| answer.by != Actor::Rule);
+        if let Some(answer) = answer.filter(|_| same && !known) {
+            text +=
+                &format!("\n## You asked the user\n{}\nThe answer: {}\n", question.asked.text, answer.text);
+        }
+    }
+    text
 }
 
 /// Machine-readable; also what scripted agents go by.

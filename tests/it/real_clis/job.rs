@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -65,7 +66,7 @@ impl Job {
     pub(crate) fn as_nobody(self) -> Self {
         let mut chown = Command::new("chown");
         let given = chown.args(["-R", "65534:65534"]).arg(self.kit.home()).status().unwrap();
-        assert!(given.success());
+        assert!(given.success(), "chown");
         Self { by: &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], ..self }
     }
 
@@ -91,7 +92,9 @@ impl Job {
 
     /// Runs the product with `--json` on the project.
     pub(crate) fn run(&self, words: &[&str]) -> Ended {
-        let [out, err] = ["out.jsonl", "err.txt"].map(|name| self.kit.home().join(name));
+        static RUNS: AtomicU32 = AtomicU32::new(0);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        let [out, err] = ["out.jsonl", "err.txt"].map(|name| self.kit.home().join(format!("{run}-{name}")));
         let program = orchestrate().into_os_string();
         let mut whole = self.by.iter().map(OsString::from).chain([program]);
         let mut command = Command::new(whole.next().unwrap());
@@ -116,6 +119,21 @@ impl Job {
         let last = said.lines().last().and_then(|line| serde_json::from_str(line).ok());
         let summary = last.filter(|it: &Value| it["type"] == "summary").unwrap_or_default();
         Ended { code, summary, stderr: fs::read_to_string(err).unwrap() }
+    }
+
+    /// The journals of all sessions, one after the other.
+    pub(crate) fn journals(&self) -> String {
+        let sessions = fs::read_dir(&self.workspace).map(|it| it.flatten().collect::<Vec<_>>());
+        let paths = sessions.unwrap_or_default().into_iter().map(|it| it.path().join("journal.jsonl"));
+        paths
+            .filter_map(|path| fs::read(path).ok())
+            .map(|it| String::from_utf8_lossy(&it).into_owned())
+            .collect()
+    }
+
+    /// Whether a model was served this turn.
+    pub(crate) fn served(&self, turn: &str) -> bool {
+        self.kit.requests().iter().any(|it| it.served == turn)
     }
 
     /// Everything of the user's that no session may touch before landing: every file outside `.git`, and of it HEAD,
@@ -158,6 +176,15 @@ impl Job {
             assert_ne!(request.key, "other", "{request}");
         }
         requests.into_iter().filter(|it| matches!(it.endpoint, Endpoint::Model(_))).collect()
+    }
+}
+
+/// Waits until something holds.
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what} did not come in {DEADLINE:?}");
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -8,7 +8,7 @@ use acceptance::model_server::Record;
 use domain::Dialect::{self, Claude, Codex, Gemini};
 use serde_json::Value;
 
-use super::job::{Ended, Job};
+use super::job::{Ended, Job, until};
 
 /// Names the test for its run inside the network namespace.
 macro_rules! on_loopback {
@@ -229,3 +229,57 @@ fn paused_and_answered(bin: PathBuf) {
 }
 
 on_loopback!(two_concerns_pause_the_session_and_the_answer_resumes_it, paused_and_answered);
+
+const ALL: &[Dialect] = &[Claude, Codex, Gemini];
+
+/// Whether some session's journal has an open question of a worker.
+fn asks(job: &Job) -> bool {
+    job.served("asks #0") && job.journals().contains("Which separator do slugs have?")
+}
+
+/// gemini waits in its call; the answer comes from another process and reaches its model.
+fn answered_at_once(bin: PathBuf) {
+    let job = Job::new(bin, "question", "slugs", ALL).in_git();
+    let ended = std::thread::scope(|scope| {
+        let session = scope.spawn(|| job.start());
+        until("a question", || asks(&job) || session.is_finished());
+        let answered = job.run(&["answer", "A hyphen."]);
+        assert_eq!(answered.code, Some(0), "{}", answered.stderr);
+        until("the answer at the model", || job.served("asks #1") || session.is_finished());
+        fs::write(job.kit.home().join("go"), "").unwrap();
+        session.join().unwrap()
+    });
+    ended.expect(0, "done");
+    let asked = job.asked();
+    let after = asked.iter().find(|it| it.served == "asks #1").expect("gemini went on");
+    assert!(after.results.iter().any(|it| it.text.contains("A hyphen.")), "{:?}", after.results);
+    assert!(asked.iter().all(|it| it.served != "answered later #0"), "it went on in the same turn");
+}
+
+on_loopback!(a_question_of_gemini_is_answered_while_it_waits, answered_at_once);
+
+/// Nobody is there to answer: the session is left, and the answer reaches the same session of gemini later.
+fn answered_later(bin: PathBuf) {
+    let job = Job::new(bin, "question", "slugs", ALL).in_git();
+    fs::write(job.kit.home().join("go"), "").unwrap();
+    let ended = job.start();
+    ended.expect(3, "waiting");
+    let (session, open) = (ended.session(), ended.rows("questions", &[]));
+    assert_eq!(open.len(), 1, "{:#}", ended.summary["questions"]);
+    // Taken up without an answer it asks for one again; nobody is started in vain.
+    let before = job.asked().len();
+    let again = job.run(&["resume", &session, "--no-dashboard"]);
+    again.expect(3, "waiting");
+    assert_eq!(job.asked().len(), before);
+    let ended = job.run(&["answer", &session, "A hyphen."]);
+    ended.expect(0, "done");
+    accepted(&ended, &[("t1", "gemini"), ("t2", "claude")]);
+    let asked = job.asked();
+    let later = asked.iter().find(|it| it.served == "answered later #0").expect("gemini goes on");
+    assert!(later.prompt.contains("Which separator do slugs have?"), "{}", later.prompt);
+    let journal = job.journals();
+    let resumed = journal.lines().any(|line| line.contains("gemini") && line.contains("\"--resume\""));
+    assert!(resumed, "a second process of gemini resumes what the first began");
+}
+
+on_loopback!(a_question_of_gemini_outlives_its_process, answered_later);

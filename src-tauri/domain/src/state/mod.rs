@@ -396,6 +396,25 @@ impl State {
             && self.parked_until().is_none()
     }
 
+    /// Whether the session is being left, or taken up again after a crash: what ends now goes on later.
+    #[must_use]
+    pub fn goes_on_later(&self) -> bool {
+        self.resuming || self.stopping.is_some_and(|reason| reason != crate::StopReason::Abandoned)
+    }
+
+    /// Whether a worker of an earlier run asked something for this purpose that nobody has answered yet.
+    #[must_use]
+    pub fn owed_an_answer(&self, key: &RunKey) -> bool {
+        self.open_questions().any(|(_, question)| match &question.asked.about {
+            crate::About::Worker { worker, .. } => (self.workers.get(worker))
+                .is_some_and(|state| state.end.is_some() && Self::run_key(&state.assignment) == *key),
+            crate::About::Plan { .. }
+            | crate::About::Review { .. }
+            | crate::About::Failure { .. }
+            | crate::About::Job { .. } => false,
+        })
+    }
+
     /// The nearest time at which a parked launch may go on.
     #[must_use]
     pub fn parked_until(&self) -> Option<Timestamp> {

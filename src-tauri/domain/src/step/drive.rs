@@ -97,7 +97,11 @@ impl Next<'_> {
         self.propose(plan, PlanSource::BuiltIn { why });
     }
 
-    fn parked(&self, key: &RunKey) -> bool {
+    /// Whether its next worker has to wait: for a time, or for the answer to what its last one asked.
+    pub(super) fn parked(&self, key: &RunKey) -> bool {
+        if self.state.owed_an_answer(key) {
+            return true;
+        }
         let run = self.state.runs.get(key);
         run.and_then(|run| run.not_before).is_some_and(|at| self.now.at < at)
     }

@@ -97,8 +97,7 @@ impl Next<'_> {
             let verifying = self.state.pending(
                 |job| matches!(job, Job::Verify { review, worker, .. } if *review == id && seat.workers.contains(worker)),
             );
-            let run = self.state.runs.get(&RunKey::Seat(id, seat.reviewer.clone()));
-            let parked = run.and_then(|run| run.not_before).is_some_and(|at| self.now.at < at);
+            let parked = self.parked(&RunKey::Seat(id, seat.reviewer.clone()));
             if !live && !verifying && !parked && !self.state.paused {
                 self.request_worker(
                     seat.reviewer,

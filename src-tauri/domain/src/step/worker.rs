@@ -89,7 +89,11 @@ impl Next<'_> {
         let (key, purpose) = (State::run_key(&before.assignment), before.assignment.purpose.clone());
         let told_answer = told.structured.clone().unwrap_or_else(|| told.answer.clone());
         self.emit(Event::WorkerEnded { worker, exit, told, failed: failed.clone() });
-        self.void_questions(|about| matches!(about, About::Worker { worker: who, .. } if *who == worker));
+        // Taken down by us while it waited for the user (exit code 3, a crash): the question stays open, and the answer
+        // stands in the prompt of the one that goes on. Otherwise it would be asked, and left alone, again and again.
+        if !self.state.goes_on_later() {
+            self.void_questions(|about| matches!(about, About::Worker { worker: who, .. } if *who == worker));
+        }
         if let Some(recovery) = self.state.runs.get(&key).and_then(|run| run.recovery) {
             self.emit(Event::RecoveryEnded { recovery, worked: failed.is_none() });
         }
