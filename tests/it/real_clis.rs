@@ -2,5 +2,6 @@
 
 mod cli;
 mod job;
+mod notices;
 mod session;
 mod tools;

@@ -16,6 +16,7 @@ mod machine;
 mod mcp;
 mod model;
 mod news;
+mod notices;
 mod pick;
 mod run;
 mod said;

@@ -16,6 +16,7 @@ use crate::{
     entries::{Entries, internal},
     follow::{Ended, Follow, How},
     machine::{Machine, outcome},
+    notices::Notices,
     pick,
     said::{err, out},
     screen::Screen,
@@ -100,6 +101,7 @@ async fn open(
 ) -> Result<ExitCode, UserError> {
     let mut interrupts = typed::interrupts();
     let engine = &machine.engine;
+    let notices = Notices::start(engine, machine.view.terminal && !machine.common.json);
     let opened = tokio::select! {
         opened = engine.request(request) => opened?,
         Some(()) = interrupts.recv() => {
@@ -112,6 +114,9 @@ async fn open(
     };
     let followed = follow(machine, &session, windowed, after, first, interrupts).await;
     engine.shutdown(GRACE).await;
+    if let Some(notices) = notices {
+        notices.finish().await;
+    }
     let (ended, landed, mut entries) = followed?;
     if let Some(entries) = &mut entries {
         entries.print()?;

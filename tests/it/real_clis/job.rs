@@ -29,6 +29,8 @@ pub(crate) struct Job {
     settings: PathBuf,
     /// What the product is started by: nothing, or a program that gives up rights.
     by: &'static [&'static str],
+    /// What the product finds in its environment besides.
+    pub(crate) env: BTreeMap<String, String>,
 }
 
 /// How a run of the product ended.
@@ -50,7 +52,7 @@ impl Job {
         let settings = kit.home().join("settings.toml");
         fs::write(&settings, kit.settings(agents)).unwrap();
         let workspace = kit.home().join("sessions");
-        Self { kit, project, workspace, settings, by: &[] }
+        Self { kit, project, workspace, settings, by: &[], env: BTreeMap::new() }
     }
 
     /// Makes the project a git repository with one commit.
@@ -100,7 +102,7 @@ impl Job {
         let mut command = Command::new(whole.next().unwrap());
         command.args(whole).args(words).arg("--json").arg("-C").arg(&self.project);
         command.arg("--workspace").arg(&self.workspace).arg("--config").arg(&self.settings);
-        command.env_clear().envs(self.kit.environment()).current_dir(self.kit.home());
+        command.env_clear().envs(self.kit.environment()).envs(&self.env).current_dir(self.kit.home());
         command.stdin(Stdio::null()).stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         let mut child = command.spawn().unwrap();
         let until = Instant::now() + DEADLINE;
