@@ -51,7 +51,7 @@ fn install() -> Option<PathBuf> {
 }
 
 /// Says something to the person who runs the tests, past the harness's capture.
-fn eprint(line: &str) {
+pub fn eprint(line: &str) {
     use std::io::Write as _;
     // Nobody to tell: the test's outcome is the same.
     drop(writeln!(io::stderr(), "{line}"));

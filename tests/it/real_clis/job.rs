@@ -65,7 +65,7 @@ impl Job {
     }
 
     /// From here on everything belongs to the user `nobody`, and the product runs as it. Only root can do this.
-    pub(crate) fn as_nobody(self) -> Self {
+    pub(crate) fn run_by_nobody(self) -> Self {
         let mut chown = Command::new("chown");
         let given = chown.args(["-R", "65534:65534"]).arg(self.kit.home()).status().unwrap();
         assert!(given.success(), "chown");

@@ -116,7 +116,9 @@ fn a_blocker(bin: PathBuf) {
 fn a_blocker_is_told_to_the_desktop() {
     let found = Command::new("dbus-daemon").arg("--version").stdout(Stdio::null()).status();
     if found.is_err_and(|fault| fault.kind() == ErrorKind::NotFound) && std::env::var_os("CI").is_none() {
-        println!("SKIPPED: dbus-daemon is missing, so nobody listens for notifications; install dbus.");
+        acceptance::clis::eprint(
+            "SKIPPED: dbus-daemon is missing, so nobody listens for notifications; install dbus.",
+        );
         return;
     }
     on_loopback("real_clis::notices::a_blocker_is_told_to_the_desktop", a_blocker);

@@ -100,7 +100,7 @@ on_loopback!(three_vendors_do_the_main_job, |bin| {
 
 /// gemini takes a file of system settings only from root; what it is given must reach it as an ordinary user too.
 fn as_an_ordinary_user(bin: PathBuf) {
-    let job = Job::new(bin, "main-job", "slugs", &[Claude, Codex, Gemini]).in_git().as_nobody();
+    let job = Job::new(bin, "main-job", "slugs", &[Claude, Codex, Gemini]).in_git().run_by_nobody();
     let ended = job.start();
     ended.expect(0, "done");
     accepted(&ended, &[("t1", "gemini"), ("t2", "claude"), ("t3", "codex")]);
@@ -111,7 +111,9 @@ fn as_an_ordinary_user(bin: PathBuf) {
 #[test]
 fn an_ordinary_users_agents_have_the_tools_too() {
     if !rustix::process::geteuid().is_root() {
-        println!("SKIPPED: not root, so each of the other sessions is one of an ordinary user already.");
+        acceptance::clis::eprint(
+            "SKIPPED: not root, so each of the other sessions is one of an ordinary user already.",
+        );
         return;
     }
     on_loopback("real_clis::session::an_ordinary_users_agents_have_the_tools_too", as_an_ordinary_user);
@@ -251,7 +253,7 @@ fn answered_at_once(bin: PathBuf) {
     });
     ended.expect(0, "done");
     let asked = job.asked();
-    let after = asked.iter().find(|it| it.served == "asks #1").expect("gemini went on");
+    let after = asked.iter().find(|it| it.served == "asks #1").unwrap();
     assert!(after.results.iter().any(|it| it.text.contains("A hyphen.")), "{:?}", after.results);
     assert!(asked.iter().all(|it| it.served != "answered later #0"), "it went on in the same turn");
 }
@@ -275,7 +277,7 @@ fn answered_later(bin: PathBuf) {
     ended.expect(0, "done");
     accepted(&ended, &[("t1", "gemini"), ("t2", "claude")]);
     let asked = job.asked();
-    let later = asked.iter().find(|it| it.served == "answered later #0").expect("gemini goes on");
+    let later = asked.iter().find(|it| it.served == "answered later #0").unwrap();
     assert!(later.prompt.contains("Which separator do slugs have?"), "{}", later.prompt);
     let journal = job.journals();
     let resumed = journal.lines().any(|line| line.contains("gemini") && line.contains("\"--resume\""));
