@@ -5,9 +5,19 @@
 )]
 
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod commands;
+#[cfg(target_os = "linux")]
+mod fold;
 mod journal;
+#[cfg(target_os = "linux")]
+mod killed;
 mod model_server;
+#[cfg(target_os = "linux")]
+mod outcomes;
 mod process;
 mod real_clis;
+#[cfg(target_os = "linux")]
+mod team;
 #[cfg(unix)]
 mod terminal;

@@ -389,7 +389,19 @@ pub(crate) fn journal_error(fault: &JournalError) -> UserError {
         | JournalError::TooLarge { .. }
         | JournalError::Io { .. } => (ErrorCode::Internal, "Nothing was lost; try again when it is mended."),
     };
-    UserError { code, message: fault.to_string(), hint: hint.to_owned() }
+    let text = fault.to_string();
+    // Its own advice, after the semicolon, is in the hint.
+    let message = match fault {
+        JournalError::Busy => text.split_once("; ").map_or(text.as_str(), |(message, _)| message).to_owned(),
+        JournalError::Damaged { .. }
+        | JournalError::Newer { .. }
+        | JournalError::Exists { .. }
+        | JournalError::Missing { .. }
+        | JournalError::OutOfOrder { .. }
+        | JournalError::TooLarge { .. }
+        | JournalError::Io { .. } => text,
+    };
+    UserError { code, message, hint: hint.to_owned() }
 }
 
 pub(crate) async fn blocking<T: Send + 'static>(

@@ -207,6 +207,10 @@ impl Next<'_> {
         }
         let crashed = self.state.ended.is_none();
         self.emit(Event::SessionResumed { crashed });
+        // Whoever takes a session up wants it to go on; a pause outlives neither a stop nor its process.
+        if self.state.paused {
+            self.emit(Event::Unpaused);
+        }
         for text in warnings {
             self.emit(Event::Warned { text });
         }
