@@ -1,7 +1,7 @@
 //! What is around the window: a window manager, a keyboard, a notification server, a home folder.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
@@ -13,7 +13,10 @@ use zbus::{blocking::Connection, zvariant::OwnedValue};
 
 /// Ends with the test, and everything in it.
 pub(crate) struct Desktop {
-    home: TempDir,
+    home: PathBuf,
+    environment: BTreeMap<String, String>,
+    /// Removed at the end.
+    _temporary: Option<TempDir>,
     notifications: Arc<Mutex<Vec<Notification>>>,
     _bus: Connection,
     _window_manager: Killed,
@@ -40,7 +43,16 @@ impl Notification {
 }
 
 impl Desktop {
+    /// With an empty home.
     pub(crate) fn new() -> Self {
+        let home = tempfile::Builder::new().prefix("orchestrate-e2e-").tempdir().unwrap();
+        let mut desktop = Self::with(home.path().to_owned(), BTreeMap::new());
+        desktop._temporary = Some(home);
+        desktop
+    }
+
+    /// With a home that is there, and the environment of its user.
+    pub(crate) fn with(home: PathBuf, environment: BTreeMap<String, String>) -> Self {
         let notifications = Arc::<Mutex<Vec<Notification>>>::default();
         let server = Server { notifications: Arc::clone(&notifications) };
         let bus = zbus::blocking::connection::Builder::session()
@@ -48,18 +60,26 @@ impl Desktop {
             .and_then(|builder| builder.serve_at("/org/freedesktop/Notifications", server))
             .and_then(zbus::blocking::connection::Builder::build)
             .expect("a session bus without a notification server: run this by `make e2e`");
-        let home = tempfile::Builder::new().prefix("orchestrate-e2e-").tempdir().unwrap();
-        Self { home, notifications, _bus: bus, _window_manager: Killed::spawn(&mut Command::new("openbox")) }
+        let window_manager = Killed::spawn(&mut Command::new("openbox"));
+        Self {
+            home,
+            environment,
+            _temporary: None,
+            notifications,
+            _bus: bus,
+            _window_manager: window_manager,
+        }
     }
 
     /// The folder that stands for the user's home.
     pub(crate) fn home(&self) -> &Path {
-        self.home.path()
+        &self.home
     }
 
     /// A command in this desktop: nothing of the real home is read or written.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
+        command.envs(&self.environment);
         for (name, folder) in [
             ("HOME", ""),
             ("XDG_CONFIG_HOME", ".config"),
@@ -90,17 +110,28 @@ impl Desktop {
         .await;
     }
 
+    /// Closes the window as a person does. (WebDriver's way of ending a session may kill the program.)
+    pub(crate) fn close_window(&self, title: &str) {
+        let found = xdotool(&["search", "--onlyvisible", "--name", title]).unwrap();
+        xdotool(&["windowactivate", "--sync", found.lines().next().unwrap()]).unwrap();
+        xdotool(&["key", "alt+F4"]).unwrap();
+    }
+
     /// Everything that has arrived, once it is what is waited for.
     pub(crate) async fn notifications_when(
         &self,
         within: Duration,
         enough: impl Fn(&[Notification]) -> bool,
     ) -> Vec<Notification> {
-        until("notifications", within, async || {
+        let deadline = Instant::now() + within;
+        loop {
             let all = self.notifications.lock().unwrap().clone();
-            enough(&all).then_some(all)
-        })
-        .await
+            if enough(&all) {
+                return all;
+            }
+            assert!(Instant::now() < deadline, "not what was waited for: {all:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// No process has this desktop's home in its environment any more, the test's own helpers aside.
@@ -112,7 +143,7 @@ impl Desktop {
         }
     }
 
-    fn processes(&self) -> Vec<String> {
+    fn processes(&self) -> Vec<(String, String)> {
         let home = self.home().as_os_str().as_encoded_bytes();
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
@@ -121,10 +152,19 @@ impl Desktop {
             if environment.windows(home.len()).any(|part| part == home)
                 && !name.starts_with("WebKitWebDriver")
             {
-                found.push(format!("{} {}", entry.file_name().display(), name.trim()));
+                found.push((entry.file_name().to_string_lossy().into_owned(), name.trim().to_owned()));
             }
         }
         found
+    }
+}
+
+impl Drop for Desktop {
+    /// A test that failed leaves the window open; what holds its output would keep the harness waiting.
+    fn drop(&mut self) {
+        for (pid, _) in self.processes() {
+            let _ = Command::new("kill").args(["-KILL", &pid]).status();
+        }
     }
 }
 

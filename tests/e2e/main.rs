@@ -7,7 +7,14 @@ mod desktop;
 #[cfg(test)]
 mod page;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use acceptance::clis::{Kit, on_loopback};
+use domain::Dialect;
 
 use desktop::{Desktop, Notification};
 use page::Page;
@@ -21,7 +28,7 @@ const SOON: Duration = Duration::from_secs(30);
 #[ignore = "needs a display and a session bus of its own: make e2e"]
 async fn a_person_picks_a_folder_and_watches_the_demo_session() {
     let desktop = Desktop::new();
-    let page = Page::open(&desktop).await;
+    let page = Page::open(&desktop, &[]).await;
     page.refuses_what_the_window_has_no_right_to().await;
 
     // The real folder picker, by keyboard.
@@ -55,6 +62,63 @@ async fn a_person_picks_a_folder_and_watches_the_demo_session() {
     assert!(notices.iter().all(Notification::is_plain), "{notices:?}");
     assert!(notices.iter().all(|notice| notice.app == "meta-orchestrator"), "{notices:?}");
 
-    page.close().await;
+    desktop.close_window("Meta-Orchestrator");
     desktop.no_process_is_left(SOON).await;
+}
+
+#[test]
+#[ignore = "needs a display and a session bus of its own: make e2e"]
+fn a_blocker_of_a_real_agent_stops_the_session_and_notifies() {
+    on_loopback("a_blocker_of_a_real_agent_stops_the_session_and_notifies", |bin| {
+        tokio::runtime::Runtime::new().unwrap().block_on(blocker(bin));
+    });
+}
+
+/// The real CLIs against the scripted model server: gemini finds a blocker in what claude wrote.
+async fn blocker(bin: PathBuf) {
+    let kit = Kit::new(bin, "blocker");
+    let desktop = Desktop::with(kit.home().to_owned(), kit.environment());
+    let project = project(kit.home());
+    let settings = kit.home().join("settings.toml");
+    let agents = [Dialect::Claude, Dialect::Codex, Dialect::Gemini];
+    std::fs::write(&settings, kit.settings(&agents)).unwrap();
+
+    // Nothing starts without the typed consent.
+    let page = Page::open(&desktop, &["--config", settings.to_str().unwrap()]).await;
+    page.type_into("target-path", project.to_str().unwrap()).await;
+    page.type_into("goal", "Write slug.sh, which turns a title into a slug for a URL.").await;
+    page.click("start").await;
+    page.text_when("missing", SOON, |text| text.contains("sandbox")).await;
+    assert_eq!(kit.requests().len(), 0, "no agent has run");
+    page.type_into("consent-word", "unsandboxed").await;
+    page.click("start").await;
+    page.click_when_there("approve-plan", DEMO).await;
+
+    page.text_when("phase", DEMO, |phase| phase == "needs you").await;
+    let trace = |text: &str| text.contains("any blocker stops the session");
+    page.text_when("decision", DEMO, trace).await;
+    page.screenshot("blocker.png").await;
+    // The plan that waits notifies as well; the blocker comes after it.
+    let blocked = |all: &[Notification]| {
+        all.iter().any(|one| one.summary == "Stopped: a blocker needs you" && one.body.contains("gemini: "))
+    };
+    let notices = desktop.notifications_when(SOON, blocked).await;
+    assert!(notices.iter().all(Notification::is_plain), "{notices:?}");
+
+    desktop.close_window("Meta-Orchestrator");
+    desktop.no_process_is_left(SOON).await;
+}
+
+/// A small git project with a check of its own.
+fn project(home: &Path) -> PathBuf {
+    let project = home.join("projects/slugs");
+    std::fs::create_dir_all(&project).unwrap();
+    std::fs::write(project.join("README.md"), "# Slugs\n").unwrap();
+    std::fs::write(project.join("check.sh"), "set -eu\nif [ -e slug.sh ]; then sh -n slug.sh; fi\n").unwrap();
+    let me = ["-c", "user.name=Tester", "-c", "user.email=t@example.invalid"];
+    for arguments in [&["init", "-q", "-b", "main"][..], &["add", "-A"], &["commit", "-q", "-m", "Begin"]] {
+        let git = Command::new("git").arg("-C").arg(&project).args(me).args(arguments).status();
+        assert!(git.is_ok_and(|status| status.success()), "git {arguments:?}");
+    }
+    project
 }

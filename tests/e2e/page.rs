@@ -20,18 +20,16 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Starts the program under WebDriver's control.
-    pub(crate) async fn open(desktop: &Desktop) -> Self {
+    /// Starts the program under WebDriver's control, with further arguments.
+    pub(crate) async fn open(desktop: &Desktop, further: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         // Tauri lets a driver in when this variable says so; nothing else of the program differs.
         let mut command = desktop.command("WebKitWebDriver");
         command.arg(format!("--port={port}")).env("TAURI_WEBVIEW_AUTOMATION", "true");
         let driver = Killed::spawn(&mut command);
         let workspace = desktop.home().join("sessions");
-        let options = json!({
-            "binary": program("meta-orchestrator"),
-            "args": ["--workspace", workspace],
-        });
+        let arguments = [&["--workspace", workspace.to_str().unwrap()], further].concat();
+        let options = json!({ "binary": program("meta-orchestrator"), "args": arguments });
         let capabilities: Capabilities =
             [("webkitgtk:browserOptions".to_owned(), options)].into_iter().collect();
         let client = until("WebDriver", PAINT, async || {
@@ -100,6 +98,11 @@ impl Page {
         .await;
     }
 
+    /// Types into the first element with this test id.
+    pub(crate) async fn type_into(&self, id: &str, text: &str) {
+        self.element(id, PAINT).await.send_keys(text).await.unwrap();
+    }
+
     pub(crate) async fn text_when(
         &self,
         id: &str,
@@ -139,11 +142,6 @@ impl Page {
         std::fs::create_dir_all(&folder).unwrap();
         let taken = Command::new("import").args(["-window", "root"]).arg(folder.join(name)).status();
         assert!(taken.is_ok_and(|status| status.success()), "no picture: `make setup` installs imagemagick");
-    }
-
-    /// Closes the window.
-    pub(crate) async fn close(self) {
-        self.client.close().await.unwrap();
     }
 
     async fn element(&self, id: &str, within: Duration) -> Element {
