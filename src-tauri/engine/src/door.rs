@@ -88,6 +88,7 @@ pub(crate) struct Inner {
     /// One opening at a time: two clicks must not open one session twice.
     pub(crate) opening: tokio::sync::Mutex<()>,
     pub(crate) views: Views,
+    listed: sessions::Listed,
     pub(crate) signals: broadcast::Sender<Signal>,
 }
 
@@ -108,6 +109,7 @@ impl Engine {
             sessions: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
             views: Views::default(),
+            listed: sessions::Listed::default(),
             signals,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -221,7 +223,8 @@ impl Engine {
 
     async fn list(&self) -> Result<Response, UserError> {
         let workspace = self.inner.options.workspace.clone();
-        blocking(move || Ok(Response::Sessions { sessions: sessions::list(&workspace) })).await
+        let inner = Arc::clone(&self.inner);
+        blocking(move || Ok(Response::Sessions { sessions: inner.listed.list(&workspace) })).await
     }
 
     async fn inspect(&self, target: String) -> Result<Response, UserError> {

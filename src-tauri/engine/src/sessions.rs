@@ -1,36 +1,72 @@
 //! All sessions of a workspace.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::{Phase, SessionId, SessionSummary, Stage, State, WorkerId};
 
 use crate::journal;
 
-/// The sessions in a workspace, newest first. A damaged one is listed with what can still be read of it.
-pub(crate) fn list(workspace: &Path) -> Vec<SessionSummary> {
-    let Ok(entries) = std::fs::read_dir(workspace) else { return Vec::new() };
-    let folders =
-        entries.flatten().map(|entry| entry.path()).filter(|path| path.join(journal::FILE).exists());
-    let mut found: Vec<SessionSummary> = folders.filter_map(|folder| summary(&folder)).collect();
-    found.sort_by(|a, b| b.session.cmp(&a.session)); // UUIDs of version 7 sort by time
-    found
+/// What was read of journals that have not grown since: a list is asked for every second while something changes.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    known: Mutex<BTreeMap<SessionId, (u64, Known)>>,
 }
 
-fn summary(folder: &Path) -> Option<SessionSummary> {
-    let session = SessionId(folder.file_name()?.to_str()?.to_owned());
+/// A session as its journal tells it, whoever runs it.
+#[derive(Clone, Debug)]
+struct Known {
+    summary: SessionSummary,
+    over: bool,
+}
+
+impl Listed {
+    /// The sessions in a workspace, newest first. A damaged one is listed with what can still be read of it.
+    pub(crate) fn list(&self, workspace: &Path) -> Vec<SessionSummary> {
+        let Ok(entries) = std::fs::read_dir(workspace) else { return Vec::new() };
+        let folders = entries.flatten().map(|entry| entry.path());
+        let mut found: Vec<SessionSummary> = folders.filter_map(|folder| self.summary(&folder)).collect();
+        found.sort_by(|a, b| b.session.cmp(&a.session)); // UUIDs of version 7 sort by time
+        found
+    }
+
+    fn summary(&self, folder: &Path) -> Option<SessionSummary> {
+        let size = std::fs::metadata(folder.join(journal::FILE)).ok()?.len();
+        let session = SessionId(folder.file_name()?.to_str()?.to_owned());
+        let known =
+            self.known().get(&session).filter(|(read, _)| *read == size).map(|(_, read)| read.clone());
+        let read = match known {
+            Some(read) => read,
+            None => {
+                let read = read(folder, session.clone())?;
+                self.known().insert(session, (size, read.clone()));
+                read
+            }
+        };
+        let held = journal::is_held(folder);
+        let phase = if read.over || held { read.summary.phase } else { Phase::Interrupted };
+        Some(SessionSummary { held, phase, ..read.summary })
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<SessionId, (u64, Known)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read(folder: &Path, session: SessionId) -> Option<Known> {
     let (entries, damage) = journal::read_readable(folder).ok()?;
     let mut state = State::default();
     entries.iter().for_each(|entry| state.apply(entry));
-    let held = journal::is_held(folder);
     let opened = state.opened.as_ref();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Some(SessionSummary {
+    let summary = SessionSummary {
         goal: opened.map(|opened| opened.goal.clone()).unwrap_or_default(),
         target: opened.map(|opened| opened.target.clone()).unwrap_or_default(),
-        phase: phase(&state, held),
-        held,
+        phase: state.phase(),
+        held: false,
         began: state.began,
         last: state.last,
         accepted: count(state.tasks.iter().filter(|task| task.course.stage == Stage::Accepted).count()),
@@ -38,12 +74,8 @@ fn summary(folder: &Path) -> Option<SessionSummary> {
         damage: damage.map(|fault| fault.to_string()),
         demo: opened.is_some_and(|opened| opened.demo),
         session,
-    })
-}
-
-/// A session that nobody runs and that is not over is interrupted, whatever its last entry says.
-pub(crate) fn phase(state: &State, held: bool) -> Phase {
-    if state.ended.is_none() && !held { Phase::Interrupted } else { state.phase() }
+    };
+    Some(Known { summary, over: state.ended.is_some() })
 }
 
 /// A page of a worker's raw output, and the size of the whole.

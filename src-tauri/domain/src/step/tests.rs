@@ -446,3 +446,93 @@ fn a_resumed_session_goes_on_from_every_entry() {
         assert_eq!(world.state.phase(), Phase::ReadyToLand, "cut after {cut}:\n{}", world.log);
     }
 }
+
+/// A session with its first author at work, and nothing else going on.
+fn at_work() -> World {
+    let mut world = World::default();
+    world.send(Input::Open { opened: Box::new(opened(&ALL)), warnings: vec![] });
+    while world.state.live().all(|(_, worker)| worker.task().is_none() || worker.process.is_none()) {
+        let input = world.queue.pop_front().unwrap();
+        world.send(input);
+    }
+    world.queue.clear(); // the author goes on working
+    world
+}
+
+fn triggers(world: &World) -> Vec<Option<Trigger>> {
+    let trigger = |job: &Job| if let Job::Snapshot { trigger, .. } = job { Some(*trigger) } else { None };
+    world.state.jobs.values().filter_map(trigger).collect()
+}
+
+#[test]
+fn fifteen_minutes_without_a_review_make_one() {
+    let mut world = at_work();
+    world.clock += 14 * 60;
+    world.send(Input::Tick);
+    assert_eq!(triggers(&world), []);
+    world.clock += 60;
+    world.send(Input::Tick);
+    assert_eq!(triggers(&world), [Some(Trigger::Fallback)]);
+    world.run();
+    assert_eq!(world.state.reviews.values().next().unwrap().review.trigger, Trigger::Fallback);
+    world.clock += 14 * 60;
+    world.send(Input::Tick);
+    assert_eq!(triggers(&world), [], "a review was made; the time counts from it");
+}
+
+#[test]
+fn reviews_on_request_of_the_user_and_of_the_worker() {
+    let mut world = at_work();
+    world.send(Input::Act { act: Act::Review { task: None }, by: Actor::Person });
+    assert_eq!(triggers(&world), [Some(Trigger::Manual)]);
+    world.run();
+    let (worker, _) = world.state.live().next().unwrap();
+    let asks = |what| Input::Called { worker, offset: 1, call: "a".into(), what };
+    world.send(asks(Call::RequestReview { what: "look".into() }));
+    assert_eq!(triggers(&world), [Some(Trigger::Requested)]);
+    world.run();
+    let blocked = AgentEvent::Blocker(Blocker {
+        what: BlockerKind::Reported,
+        text: "no key".into(),
+        resets_at: None,
+        path: None,
+    });
+    world.send(asks(Call::Report { event: blocked }));
+    assert_eq!(triggers(&world), [Some(Trigger::Blocker)]);
+}
+
+#[test]
+fn a_limit_warns_and_then_ends_the_session_with_everything_kept() {
+    let mut world = at_work();
+    let minutes = i64::from(Limits::default().session_minutes);
+    world.clock += minutes * 60 * 81 / 100;
+    world.send(Input::Tick);
+    assert!(world.log.contains("81 % of the limit session_minutes are used"), "{}", world.log);
+    world.clock += minutes * 60 / 5;
+    world.send(Input::Tick);
+    world.run();
+    assert_eq!(world.state.phase(), Phase::Limited);
+    assert!(world.state.live().next().is_none());
+}
+
+#[test]
+fn a_person_is_refused_with_a_sentence() {
+    let mut world = at_work();
+    let mut refused = |act: Act| {
+        let now = Now { at: Timestamp::from_second(world.clock).unwrap(), entropy: 7 };
+        let step = world.state.step(now, Input::Act { act, by: Actor::Person });
+        assert!(step.entries.is_empty(), "what is refused leaves no trace");
+        step.refused.map(|fault| fault.message).unwrap_or_default()
+    };
+    let answer = |question| Act::Answer { question, choice: None, text: "yes".into() };
+    let plan = Plan::built_in("x", &[agent(Dialect::Claude)], &[]);
+    let said = [
+        refused(Act::Unpause),
+        refused(answer(None)),
+        refused(answer(Some(QuestionId(9)))),
+        refused(Act::EditPlan { plan }),
+        refused(Act::Land { method: LandMethod::Merge, message: String::new() }),
+        refused(Act::Review { task: Some("t9".into()) }),
+    ];
+    insta::assert_snapshot!(said.join("\n"));
+}
