@@ -29,9 +29,12 @@ pub(crate) fn show(app: &AppHandle, session: SessionId, notice: Notice) {
     let app = app.clone();
     // Asking the server waits for another process, which must not hold up the window.
     async_runtime::spawn_blocking(move || {
-        let title = plain(&notice.title, TITLE);
-        let body =
-            if reads_markup() { escaped(&plain(&notice.body, BODY)) } else { plain(&notice.body, BODY) };
+        let title = domain::one_line(&notice.title, TITLE);
+        let body = if reads_markup() {
+            domain::escape_markup(&domain::one_line(&notice.body, BODY))
+        } else {
+            domain::one_line(&notice.body, BODY)
+        };
         if let Err(error) = app.notification().builder().title(title).body(body).show() {
             tracing::warn!("failed to notify about session {session}: {error}");
         }
@@ -48,52 +51,4 @@ fn reads_markup() -> bool {
 #[cfg(not(target_os = "linux"))]
 fn reads_markup() -> bool {
     false
-}
-
-/// One line without control and direction characters, at most `most` characters.
-fn plain(text: &str, most: usize) -> String {
-    let visible = |c: char| {
-        !c.is_control()
-            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    let spaced: String =
-        text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| visible(*c)).collect();
-    let words: Vec<&str> = spaced.split(' ').filter(|word| !word.is_empty()).collect();
-    domain::head(&words.join(" "), most)
-}
-
-/// As the notification specification asks for bodies that hold no markup.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, shown: &str) {
-        assert_eq!(escaped(&plain(text, BODY)), shown);
-    }
-
-    #[test]
-    fn nothing_is_read_as_markup() {
-        check("2 findings in src/main.rs", "2 findings in src/main.rs");
-        check("<b>a</b> & <img src=x>", "&lt;b&gt;a&lt;/b&gt; &amp; &lt;img src=x&gt;");
-        check("&lt;b&gt;", "&amp;lt;b&amp;gt;");
-    }
-
-    #[test]
-    fn one_line_of_visible_characters() {
-        check("first\nsecond\t third\u{1b}[31m", "first second third[31m");
-        check("safe\u{202e}exe.txt\u{200b}", "safeexe.txt");
-    }
-
-    #[test]
-    fn long_texts_are_cut_before_they_are_escaped() {
-        let shown = plain(&"<".repeat(500), BODY);
-        assert_eq!(shown.chars().count(), BODY);
-        assert!(shown.ends_with('…'));
-        assert!(escaped(&shown).ends_with("&lt;…"));
-    }
 }

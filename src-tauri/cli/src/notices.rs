@@ -88,10 +88,13 @@ fn there() -> bool {
 #[cfg(target_os = "linux")]
 fn show(notice: &Notice) {
     use notify_rust::{Notification, Urgency};
-    let (title, mut body) = (plain(&notice.title, TITLE), plain(&notice.body, BODY));
+    let (title, mut body) = (
+        domain::one_line(&agents::clean(&notice.title), TITLE),
+        domain::one_line(&agents::clean(&notice.body), BODY),
+    );
     // A server that cannot be asked may read markup.
     if notify_rust::get_capabilities().map_or(true, |all| all.iter().any(|one| one == "body-markup")) {
-        body = escaped(&body);
+        body = domain::escape_markup(&body);
     }
     let urgency = match notice.kind {
         NoticeKind::Blocker => Urgency::Critical,
@@ -106,41 +109,3 @@ fn show(notice: &Notice) {
 
 #[cfg(not(target_os = "linux"))]
 fn show(_: &Notice) {}
-
-/// One line of visible characters, at most `most` of them.
-#[cfg(any(target_os = "linux", test))]
-fn plain(text: &str, most: usize) -> String {
-    let shown = agents::clean(text);
-    let odd = |c: &char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    let words: Vec<String> =
-        shown.split_whitespace().map(|word| word.chars().filter(|c| !odd(c)).collect()).collect();
-    domain::head(&words.join(" "), most)
-}
-
-/// As the notification specification asks for bodies that hold no markup.
-#[cfg(any(target_os = "linux", test))]
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, shown: &str) {
-        assert_eq!(escaped(&plain(text, BODY)), shown);
-    }
-
-    #[test]
-    fn bodies_are_one_plain_line() {
-        check("2 findings in src/main.rs", "2 findings in src/main.rs");
-        check("<b>a</b> & <img src=x>", "&lt;b&gt;a&lt;/b&gt; &amp; &lt;img src=x&gt;");
-        check("first\nsecond\t third\u{1b}[31m red", "first second third red");
-        check("safe\u{202e}exe.txt\u{200b}", "safeexe.txt");
-        assert_eq!(plain(&"<".repeat(500), BODY).chars().count(), BODY);
-    }
-}
