@@ -50,6 +50,7 @@ fn printed(ended: &Ended, choice: &str, text: &str) -> Vec<String> {
 #[track_caller]
 fn answer(team: &Team, ended: &Ended, choice: &str, text: &str) -> Ended {
     let words = printed(ended, choice, text);
+    assert!(words.contains(&"--workspace".to_owned()), "copied, it would look elsewhere: {words:?}");
     team.run(&words.iter().map(String::as_str).collect::<Vec<_>>())
 }
 

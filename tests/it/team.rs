@@ -165,7 +165,11 @@ impl Team {
         let number = fs::read_dir(self.folder.path()).unwrap().count();
         let [out, err] = ["out", "err"].map(|name| self.at(&format!("{number}.{name}")));
         let mut command = Command::new(orchestrate());
-        command.args(words).arg("-C").arg(self.at("project")).arg("--workspace").arg(self.at("work"));
+        command.args(words).arg("-C").arg(self.at("project"));
+        // What was printed to be copied names it.
+        if !words.contains(&"--workspace") {
+            command.arg("--workspace").arg(self.at("work"));
+        }
         command.arg("--config").arg(self.at("settings.toml")).current_dir(self.at("home"));
         command.env_clear().env("HOME", self.at("home")).env("PATH", "/usr/local/bin:/usr/bin:/bin");
         command.env("SHELL", "/bin/sh").env("LANG", "C.UTF-8").stdin(Stdio::null());

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::{
     args::{Common, usage},
     entries::broken,
+    text::name,
     view::View,
 };
 
@@ -51,6 +52,17 @@ impl Machine {
     /// A session's folder.
     pub(crate) fn folder(&self, session: &SessionId) -> PathBuf {
         self.workspace.join(session.as_str())
+    }
+
+    /// A session as a command names it that is printed to be copied: with its workspace, unless that is the usual one.
+    pub(crate) fn named(&self, session: &SessionId) -> String {
+        let Some(workspace) = self.common.workspace.as_ref().map(|_| self.workspace.to_string_lossy()) else {
+            return name(session).to_owned();
+        };
+        let plain = workspace.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c));
+        let workspace =
+            if plain { workspace.into_owned() } else { format!("'{}'", workspace.replace('\'', "'\\''")) };
+        format!("{} --workspace {workspace}", name(session))
     }
 
     /// The summary of a session as its journal tells it, and when its last entry was written.

@@ -20,9 +20,7 @@ use crate::{
     pick,
     said::{err, out},
     screen::Screen,
-    summary,
-    text::name,
-    typed, window,
+    summary, typed, window,
 };
 
 /// How long workers may take to leave when the program does.
@@ -165,7 +163,7 @@ fn tell(machine: &Machine, session: &SessionId, ended: &Ended, landed: bool) -> 
         Some(outcome) => outcome,
         None => ended.outcome,
     };
-    let next = summary::next(outcome, name(session), landed, ended.question.as_ref());
+    let next = summary::next(outcome, &machine.named(session), landed, ended.question.as_ref());
     if machine.common.json {
         let question = ended.question.as_ref().filter(|_| outcome == Outcome::Waiting);
         question.iter().for_each(|question| err(&question.text));

@@ -58,7 +58,7 @@ pub(crate) async fn status(machine: &Machine, given: Option<&str>) -> Result<Exi
     live::block(&model, now, view, usize::MAX).iter().for_each(|line| out(line));
     if let Some(outcome) = outcome(&summary) {
         let landed = summary.landed.is_some();
-        let next = summary::next(outcome, name(&found.session), landed, model.open_question());
+        let next = summary::next(outcome, &machine.named(&found.session), landed, model.open_question());
         next.iter().for_each(|line| out(line));
     }
     Ok(ExitCode::SUCCESS)
