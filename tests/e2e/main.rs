@@ -1,6 +1,10 @@
 //! A person's way through the real window: WebKit, the GTK folder picker, the session bus, real processes.
 //!
 //! Runs where `.ci/e2e` puts it: on a display of its own with a session bus of its own.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot do without has to fail it; clippy knows only test functions"
+)]
 
 #[cfg(test)]
 mod desktop;
