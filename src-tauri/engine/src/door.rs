@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use domain::{
-    Act, Actor, ErrorCode, Notice, Request, Response, Row, RowBody, Seq, SessionId, Settings, State,
-    UserError,
+    Act, Actor, ErrorCode, Notice, Phase, Request, Response, Row, RowBody, Seq, SessionId, SessionRow,
+    Settings, State, UserError,
 };
 use tokio::sync::{broadcast, watch};
 
@@ -22,6 +22,8 @@ use crate::{config, doctor, folders, sessions};
 
 /// How long a `Watch` waits for something new.
 const WATCH: Duration = Duration::from_secs(20);
+/// How often somebody who watches hears of a journal that cannot be written.
+const TROUBLE: Duration = Duration::from_secs(1);
 /// Most rows of one answer.
 const MOST_ROWS: usize = 1000;
 /// Bytes of one page of raw output.
@@ -242,23 +244,26 @@ impl Engine {
             let folder = self.folder(session)?;
             return self.inner.views.watch(session, &folder, since, WATCH, MOST_ROWS).await;
         };
-        let mut state = handle.state();
-        let _ = tokio::time::timeout(WATCH, state.wait_for(|state| since < state.seq)).await;
-        let (rows, seq) = {
-            let state = state.borrow();
-            (state.rows(since), state.seq)
+        let (mut state, mut trouble) = (handle.state(), handle.trouble());
+        let news = async {
+            let changed = async { state.wait_for(|state| since < state.seq).await.is_ok() };
+            let in_trouble = async { trouble.wait_for(Option::is_some).await.is_ok() };
+            let troubled = tokio::select! { _ = changed => false, _ = in_trouble => true };
+            if troubled {
+                tokio::time::sleep(TROUBLE).await;
+            }
         };
-        let mut answer = update(rows, seq, MOST_ROWS);
-        if let (Some(trouble), Response::Update { rows, .. }) = (handle.trouble(), &mut answer) {
-            rows.iter_mut().for_each(|row| {
-                if let RowBody::Session(session) = &mut row.body {
-                    session.why = format!(
-                        "The disk refuses: {trouble}. Nothing is lost; work goes on when it is writable."
-                    );
-                }
-            });
+        let _ = tokio::time::timeout(WATCH, news).await;
+        let (mut rows, seq, row) = {
+            let state = handle.state();
+            let state = state.borrow();
+            (state.rows(since), state.seq, state.session_row())
+        };
+        if let (Some(trouble), Some(row)) = (handle.trouble().borrow().clone(), row) {
+            rows.retain(|row| !matches!(row.body, RowBody::Session(_)));
+            rows.push(in_trouble(row, seq, &trouble));
         }
-        Ok(answer)
+        Ok(update(rows, seq, MOST_ROWS))
     }
 
     async fn timeline(&self, session: &SessionId, after: Seq, limit: u32) -> Result<Response, UserError> {
@@ -356,6 +361,13 @@ impl Engine {
             None => Err(internal("the session closed at once", "Look at its log.")),
         }
     }
+}
+
+/// The session's row while its journal cannot be written: nothing of that is in the journal.
+fn in_trouble(mut row: SessionRow, seq: Seq, trouble: &str) -> Row {
+    row.phase = Phase::NeedsYou;
+    row.why = format!("{trouble} (work waits, nothing is lost)");
+    Row { seq, key: "session".to_owned(), body: RowBody::Session(Box::new(row)) }
 }
 
 /// At most `most` rows, and the cursor that fits them.

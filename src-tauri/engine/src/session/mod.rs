@@ -136,8 +136,8 @@ impl Handle {
     }
 
     /// What keeps the journal from being written, while something does.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        self.trouble.borrow().clone()
+    pub(crate) fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.clone()
     }
 
     /// Does what a person asks for.
@@ -254,11 +254,7 @@ impl Run {
             error!(%fault, "the journal cannot be written; the session waits");
             if !told {
                 told = true;
-                self.everyone(&worker::Control::Freeze);
-                let _ = self.trouble.send(Some(fault.to_string()));
-                let session = self.context.opened.session.clone();
-                let _ =
-                    self.context.signals.send(Signal::Changed { session, seq: Seq(self.journal.last().0) });
+                self.in_trouble(&fault.to_string());
             }
             tokio::time::sleep(RETRY_WRITE).await;
             if let Err(fault) = self.journal.reopen() {
@@ -267,14 +263,25 @@ impl Run {
         }
         if told {
             let _ = self.trouble.send(None);
-            self.everyone(&worker::Control::Thaw);
+            for (id, worker) in self.workers.iter().filter(|(id, _)| !self.state.frozen(**id)) {
+                info!(worker = %id, "goes on");
+                let _ = worker.send(worker::Control::Thaw);
+            }
         }
     }
 
-    fn everyone(&self, control: &worker::Control) {
+    /// Nobody works while nothing can be written down; the user is told, although the journal cannot be.
+    fn in_trouble(&self, why: &str) {
         for worker in self.workers.values() {
-            let _ = worker.send(control.clone());
+            let _ = worker.send(worker::Control::Freeze);
         }
+        let _ = self.trouble.send(Some(why.to_owned()));
+        let title = "The session cannot be written down".to_owned();
+        let notice =
+            domain::Notice { kind: domain::NoticeKind::Blocker, title, body: domain::head(why, 200) };
+        let session = self.context.opened.session.clone();
+        let _ = self.context.signals.send(Signal::Notice { session: session.clone(), notice });
+        let _ = self.context.signals.send(Signal::Changed { session, seq: Seq(self.journal.last().0) });
     }
 
     fn perform(&mut self, effect: Effect) {
