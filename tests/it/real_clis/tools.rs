@@ -55,6 +55,7 @@ impl Desk {
         let (calls, answers) = (text(&self.calls), text(&self.answers));
         let args = ["mcp", "--calls", &calls, "--answers", &answers, "--worker", "w1"];
         let server = McpServer { program: text(&orchestrate()), args: args.map(str::to_owned).to_vec() };
+        let user_settings = std::fs::read_to_string(self.kit.home().join(".gemini/settings.json")).ok();
         let launch = launch(&LaunchRequest {
             agent: &agent,
             settings: &settings.agents[&agent.name],
@@ -68,12 +69,13 @@ impl Desk {
             shape: None,
             mcp: Some(&server),
             files: &self.kit.home().join("private"),
-            user_settings: None,
+            user_settings: user_settings.as_deref(),
             prompt: "# Orchestrate assignment\nagent: any\nrole: implementer\npurpose: tools\ntask: t1\n\nCall them all.\n",
             env: &self.kit.environment(),
             root_consented: true,
         });
         for (path, content) in &launch.files {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         }
         let (prompt, said) = (self.kit.home().join("prompt"), self.kit.home().join("stdout"));
