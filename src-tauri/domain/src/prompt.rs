@@ -29,7 +29,7 @@ const TOOLS: &str = "\
 The MCP server `orchestrator` gives you these tools (search for them by name if they are not listed at once):
 - report: say what you do. type `progress` with a number from 0 to 100, `milestone` when something is finished and can be \
 looked at, `finding` for something others should know, `blocker` when only a person can help.
-- ask_user: ask the user a question and wait for the answer. Only when the work cannot go on without it.
+- ask_user (named team_ask_user in gemini): ask the user a question and wait for the answer. Only when the work cannot go on without it.
 - request_review: ask for a review of what you have so far.
 If you cannot reach these tools, print one JSON line in your text instead, for example
 {\"type\":\"milestone\",\"payload\":{\"text\":\"parser finished\"}}";

@@ -102,3 +102,24 @@ fn a_reviewer_never_reads_the_authors_story() {
         "a nonce is for its seat alone"
     );
 }
+
+/// The texts that workers get, whole: a change to them is a change of behaviour.
+#[test]
+fn the_prompts_of_each_role() {
+    let (state, _) = crate::step::tests::play(&Dialect::ALL, &[]);
+    let material = Material {
+        cwd: "/tree".into(),
+        diff: "+ the change".into(),
+        documents: vec![("ARCHITECTURE_SPEC.md".into(), "# Design".into())],
+        files: vec!["README.md".into()],
+    };
+    let schema = Plan::schema().to_string();
+    for (name, worker) in [("lead", 1), ("architect", 2), ("reviewer", 3), ("implementer", 4)] {
+        let mut text =
+            prompt(&state, WorkerId(worker), &material).unwrap().replace(&schema, "(the plan's schema)");
+        for seat in state.reviews.values().flat_map(|review| &review.review.seats) {
+            text = text.replace(seat.nonce.as_str(), "(the seat's nonce)");
+        }
+        insta::assert_snapshot!(format!("prompt_{name}"), text);
+    }
+}
