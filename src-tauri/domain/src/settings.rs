@@ -121,6 +121,25 @@ impl Default for Settings {
     }
 }
 
+/// Words in the name of a variable whose value is a secret (THREATS T9).
+const SECRET: [&str; 6] = ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL"];
+
+impl Settings {
+    /// The settings as a journal may keep them: values of variables that look like secrets are left empty.
+    #[must_use]
+    pub fn without_secrets(mut self) -> Self {
+        for agent in self.agents.values_mut() {
+            for (name, value) in &mut agent.env {
+                let name = name.to_uppercase();
+                if SECRET.iter().any(|word| name.contains(word)) {
+                    value.clear();
+                }
+            }
+        }
+        self
+    }
+}
+
 impl AgentSettings {
     /// The settings of an agent of which nothing is set.
     #[must_use]
@@ -167,5 +186,23 @@ impl Default for Limits {
 impl Default for RecoveryRules {
     fn default() -> Self {
         Self { per_task: 3, per_session: 10, wait_minutes: 360 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_keeps_no_secret_of_the_settings() {
+        let mut settings = Settings::default();
+        let env =
+            [("ANTHROPIC_API_KEY", "sk-1"), ("my_token", "t"), ("ANTHROPIC_BASE_URL", "http://localhost")];
+        let agent = settings.agents.entry("claude".into()).or_default();
+        agent.env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let kept =
+            settings.without_secrets().agents.remove(&AgentName::from("claude")).unwrap_or_default().env;
+        let values: Vec<&str> = kept.values().map(String::as_str).collect();
+        assert_eq!(values, ["", "http://localhost", ""]);
     }
 }

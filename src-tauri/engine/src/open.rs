@@ -104,6 +104,7 @@ impl Engine {
             env,
             orchestrate: inner.options.orchestrate.clone(),
             processes: self.processes()?,
+            settings: inner.settings.clone(),
             signals: inner.signals.clone(),
         })?;
         self.inner.views.forget(&session);
@@ -188,7 +189,7 @@ fn begin(options: &Options, settings: Settings, new: New, env: Environment) -> R
         trees: begun.trees,
         checks: new.checks,
         agents: new.agents,
-        settings,
+        settings: settings.without_secrets(),
         unsandboxed: new.unsandboxed,
         demo: new.demo,
         version: env!("CARGO_PKG_VERSION").to_owned(),

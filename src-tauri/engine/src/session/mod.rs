@@ -16,7 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Act, Actor, Effect, ErrorCode, Input, Now, Opened, Seq, State, UserError, WorkerId};
+use domain::{
+    Act, Actor, AgentSettings, Effect, ErrorCode, Input, Now, Opened, Seq, Settings, State, UserError,
+    WorkerId,
+};
 use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tracing::{error, info, warn};
@@ -53,6 +56,8 @@ pub(crate) struct Context {
     pub(crate) opened: Opened,
     pub(crate) trees: Trees,
     pub(crate) env: Environment,
+    /// As the user has them now: secrets are taken from here, the journal has none.
+    pub(crate) settings: Settings,
     pub(crate) orchestrate: PathBuf,
     pub(crate) processes: Processes,
     pub(crate) inbox: mpsc::Sender<Message>,
@@ -60,6 +65,18 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// The settings of an agent: those in force when the session began, with the secrets that the journal leaves out.
+    pub(crate) fn agent_settings(&self, name: &domain::AgentName) -> AgentSettings {
+        let mut settings = self.opened.settings.agents.get(name).cloned().unwrap_or_default();
+        let now = self.settings.agents.get(name).filter(|_| !self.opened.demo);
+        for (variable, value) in settings.env.iter_mut().filter(|(_, value)| value.is_empty()) {
+            if let Some(secret) = now.and_then(|now| now.env.get(variable)) {
+                value.clone_from(secret);
+            }
+        }
+        settings
+    }
+
     pub(crate) async fn send(&self, input: Input) {
         // A closed loop has journalled its end; what comes after it is found again on resume.
         let _ = self.inbox.send(Message::Input(input)).await;
@@ -83,6 +100,7 @@ pub(crate) struct Start {
     pub(crate) first: Vec<Input>,
     pub(crate) git: Git,
     pub(crate) env: Environment,
+    pub(crate) settings: Settings,
     pub(crate) orchestrate: PathBuf,
     pub(crate) processes: Processes,
     pub(crate) signals: broadcast::Sender<Signal>,
@@ -93,7 +111,7 @@ pub(crate) struct Start {
 /// # Errors
 /// When its trees are not what they were.
 pub(crate) fn start(start: Start) -> Result<Handle, UserError> {
-    let Start { journal, state, opened, first, git, env, orchestrate, processes, signals } = start;
+    let Start { journal, state, opened, first, git, env, settings, orchestrate, processes, signals } = start;
     let folder = journal.folder().to_owned();
     let trees = Trees::open(&git, Path::new(&opened.target), &folder, &opened.session, &opened.trees)
         .map_err(|fault| internal(&fault.to_string(), "Look at the repository, then resume the session."))?;
@@ -107,6 +125,7 @@ pub(crate) fn start(start: Start) -> Result<Handle, UserError> {
         opened,
         trees,
         env,
+        settings,
         orchestrate,
         processes,
         inbox: inbox.clone(),

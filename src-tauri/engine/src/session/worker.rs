@@ -136,7 +136,7 @@ async fn prepare(
     let material = looked.map_err(|fault| fault.to_string())?.map_err(|fault| fault.to_string())?;
     let prompt = domain::prompt(&seen.borrow(), worker, &material).ok_or("its assignment is unknown")?;
     let launch = launch(context, worker, assignment, info, files, &material.cwd, &prompt);
-    let settings = context.opened.settings.agents.get(&info.name).cloned().unwrap_or_default();
+    let settings = context.agent_settings(&info.name);
     if let Some(home) = Home::of(info, &settings, &context.env, &context.folder) {
         home::fill(&home).map_err(|fault| format!("its home cannot be made: {fault}"))?;
     }
@@ -180,7 +180,7 @@ fn launch(
         &worker.to_string(),
     ];
     let mcp = McpServer { program: text(&context.orchestrate), args: args.map(str::to_owned).to_vec() };
-    let settings = context.opened.settings.agents.get(&info.name).cloned().unwrap_or_default();
+    let settings = context.agent_settings(&info.name);
     let shape = match assignment.purpose {
         Purpose::Plan => Some(AnswerShape::Plan),
         Purpose::Review { .. } => Some(AnswerShape::Review),
