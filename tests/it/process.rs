@@ -316,6 +316,20 @@ async fn a_dropped_worker_is_taken_down() {
     assert_eq!(place.alive(), [0; 0]);
 }
 
+/// The app dies between a guardian's start and its worker's: nothing was tried, so this is no fault of the worker.
+#[test]
+fn a_guardian_whose_app_is_gone_starts_nothing() {
+    let place = Place::new();
+    let mut guardian = Command::new(PROBE);
+    guardian.args(["guardian", "--record"]).arg(place.path("exit.json")).args(["--", "/bin/touch"]);
+    let (closed, app) = std::io::pipe().unwrap();
+    drop(app);
+    assert!(guardian.arg(place.path("made")).stdin(closed).status().unwrap().success());
+    let record = place.record().unwrap();
+    assert_eq!(record.exit, Exit { code: None, signal: None, cause: ExitCause::Orphaned });
+    assert!(!place.path("made").exists());
+}
+
 #[tokio::test]
 async fn cpu_time_tells_work_from_sleep() {
     let place = Place::new();

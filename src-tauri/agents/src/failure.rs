@@ -192,7 +192,10 @@ pub(crate) fn of_run(dialect: Dialect, run: &Run, exit: &Exit, stderr: &str) -> 
     let failed = |class: Class, text: &str| Some(of_class(run, class, text));
     match exit.cause {
         ExitCause::Stopped => return failed(Class::Cancelled, "stopped on request"),
-        ExitCause::Limit => return failed(Class::Limit, "stopped at a limit of this session"),
+        ExitCause::Limit => {
+            let text = if said.is_empty() { "stopped at a limit of this session" } else { &said };
+            return failed(Class::Limit, text);
+        }
         ExitCause::NotStarted => {
             return failed(Class::Config, if said.is_empty() { "could not be started" } else { &said });
         }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Failed, Failure, Repair, State, WorkerId};
+use crate::{ExitCause, Failed, Failure, Repair, State, WorkerId};
 
 /// Window of the rate of repairs of one task (SPEC section 8).
 const TASK_WINDOW: SignedDuration = SignedDuration::from_mins(10);
@@ -33,6 +33,10 @@ pub fn next(state: &State, worker: WorkerId, failed: &Failed, now: Timestamp) ->
     let (Some(opened), Some(ended)) = (&state.opened, state.workers.get(&worker)) else {
         return Next::Person("the worker is unknown".to_owned());
     };
+    // We died, not the worker. What bounds a crash loop of ours is the safe mode.
+    if ended.end.as_ref().is_some_and(|(exit, _)| exit.cause == ExitCause::Orphaned) {
+        return Next::GoOn;
+    }
     let key = State::run_key(&ended.assignment);
     let run = state.runs.get(&key).cloned().unwrap_or_default();
     let rules = &opened.settings.recovery;

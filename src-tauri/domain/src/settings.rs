@@ -29,6 +29,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How the orchestrator repairs failures by itself.
     pub recovery: RecoveryRules,
+    /// Prices by the beginning of a model's name, for CLIs that tell no costs; these go before the built-in table.
+    pub prices: BTreeMap<String, Price>,
 }
 
 /// Settings of one agent.
@@ -90,6 +92,50 @@ pub struct Limits {
     pub output_bytes: u64,
     /// Minutes of one check command.
     pub check_minutes: u32,
+    /// Steps of one worker's model: its messages and tool calls.
+    pub worker_turns: u32,
+    /// Tokens of one worker, counted like those of a session.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub worker_tokens: u64,
+    /// US dollars of one worker, as far as they are known.
+    pub worker_cost_usd: f64,
+    /// Minutes of processor time of one worker and all it started.
+    pub worker_cpu_minutes: u32,
+    /// Memory of one worker and all it started, in MiB.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub worker_memory_mib: u64,
+    /// Processes of one worker at the same time.
+    pub worker_processes: u32,
+    /// Free space that is left to the disk of the sessions, in MiB: below it workers stop.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub disk_free_mib: u64,
+}
+
+/// List price of a model, in US dollars per million tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// Input that was not cached.
+    pub input: f64,
+    /// Output, thinking included.
+    pub output: f64,
+    /// Input that was read from a cache.
+    pub cached: f64,
+}
+
+/// What happens when an agent's quota or rate limit is used up (SPEC section 8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum AtQuota {
+    /// Wait until it resets, when that is at most `wait_minutes` away; else ask.
+    #[default]
+    Wait,
+    /// Give the task to an agent of another vendor, from the tree as it stands; when there is none, wait.
+    HandOver,
+    /// Ask the user.
+    Ask,
 }
 
 /// How the orchestrator repairs failures by itself.
@@ -103,6 +149,8 @@ pub struct RecoveryRules {
     pub per_session: u32,
     /// Longest wait for a rate limit's reset, in minutes; beyond it the user is asked.
     pub wait_minutes: u32,
+    /// What happens when a quota or rate limit is used up.
+    pub at_quota: AtQuota,
 }
 
 impl Default for Settings {
@@ -117,6 +165,7 @@ impl Default for Settings {
             review: ReviewRules::default(),
             limits: Limits::default(),
             recovery: RecoveryRules::default(),
+            prices: BTreeMap::new(),
         }
     }
 }
@@ -179,13 +228,20 @@ impl Default for Limits {
             workers: 200,
             output_bytes: 2 << 30,
             check_minutes: 30,
+            worker_turns: 2_000,
+            worker_tokens: 20_000_000,
+            worker_cost_usd: 100.0,
+            worker_cpu_minutes: 180,
+            worker_memory_mib: 8_192,
+            worker_processes: 512,
+            disk_free_mib: 1_024,
         }
     }
 }
 
 impl Default for RecoveryRules {
     fn default() -> Self {
-        Self { per_task: 3, per_session: 10, wait_minutes: 360 }
+        Self { per_task: 3, per_session: 10, wait_minutes: 360, at_quota: AtQuota::Wait }
     }
 }
 

@@ -246,7 +246,7 @@ impl Fault {
 /// Bounds that keep the gate safe and the session finite (SPEC sections 7 to 9).
 fn fault(settings: &Settings) -> Option<Fault> {
     let Settings { parallel, review, limits, recovery, .. } = settings;
-    let whole: [(&[&str], u64, RangeInclusive<u64>); 15] = [
+    let whole: [(&[&str], u64, RangeInclusive<u64>); 21] = [
         (&["parallel"], (*parallel).into(), 1..=64),
         (&["review", "max_rounds"], review.max_rounds.into(), 1..=10),
         (&["review", "every_minutes"], review.every_minutes.into(), 1..=1_440),
@@ -260,6 +260,12 @@ fn fault(settings: &Settings) -> Option<Fault> {
         (&["limits", "workers"], limits.workers.into(), 1..=100_000),
         (&["limits", "tokens"], limits.tokens, 1_000..=1_000_000_000_000),
         (&["limits", "output_bytes"], limits.output_bytes, 1 << 20..=1 << 40),
+        (&["limits", "worker_turns"], limits.worker_turns.into(), 1..=1_000_000),
+        (&["limits", "worker_tokens"], limits.worker_tokens, 1_000..=1_000_000_000_000),
+        (&["limits", "worker_cpu_minutes"], limits.worker_cpu_minutes.into(), 1..=43_200),
+        (&["limits", "worker_memory_mib"], limits.worker_memory_mib, 16..=1 << 24),
+        (&["limits", "worker_processes"], limits.worker_processes.into(), 4..=100_000),
+        (&["limits", "disk_free_mib"], limits.disk_free_mib, 0..=1 << 24),
         (&["recovery", "per_task"], recovery.per_task.into(), 0..=100),
         (&["recovery", "per_session"], recovery.per_session.into(), 0..=1_000),
     ];
@@ -269,9 +275,17 @@ fn fault(settings: &Settings) -> Option<Fault> {
             return Some(Fault::new(key, what));
         }
     }
-    if !(0.01..=1_000_000.0).contains(&limits.cost_usd) {
-        let what = format!("is {}; it must be from 0.01 to 1000000 US dollars", limits.cost_usd);
-        return Some(Fault::new(&["limits", "cost_usd"], what));
+    for (key, value) in [("cost_usd", limits.cost_usd), ("worker_cost_usd", limits.worker_cost_usd)] {
+        if !(0.01..=1_000_000.0).contains(&value) {
+            let what = format!("is {value}; it must be from 0.01 to 1000000 US dollars");
+            return Some(Fault::new(&["limits", key], what));
+        }
+    }
+    for (model, price) in &settings.prices {
+        if [price.input, price.output, price.cached].iter().any(|part| !(0.0..=1_000_000.0).contains(part)) {
+            let what = "holds a price that is not from 0 to 1000000 US dollars per million tokens";
+            return Some(Fault::new(&["prices", model], what));
+        }
     }
     if let Some(check) = settings.checks.iter().find(|check| check.trim().is_empty() || check.contains('\0'))
     {

@@ -48,7 +48,9 @@ fn faults_have_a_place_and_a_sentence() {
     check(
         "[limits]\nzzz = 1",
         "2:1: unknown setting \"zzz\"; known here are session_minutes, worker_minutes, silent_minutes, \
-         start_seconds, tokens, cost_usd, workers, output_bytes, check_minutes",
+         start_seconds, tokens, cost_usd, workers, output_bytes, check_minutes, \
+         worker_turns, worker_tokens, worker_cost_usd, worker_cpu_minutes, worker_memory_mib, worker_processes, \
+         disk_free_mib",
     );
     check("[agents.x]\ndialect = 'cluade'", "2:11: unknown value \"cluade\"; did you mean \"claude\"?");
     check("parallel = 'three'", "1:12: invalid type: string \"three\", expected u32");

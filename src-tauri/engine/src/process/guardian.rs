@@ -77,6 +77,11 @@ impl Charge {
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
         unix::outlive_signals();
         let adopts = platform::adopt_orphans();
+        if app_is_gone() {
+            // Killed between the spawn and now: nothing was tried, so nothing failed.
+            let exit = Exit { code: None, signal: None, cause: ExitCause::Orphaned };
+            return ExitRecord::without(exit, "the app was gone before it could be started".to_owned());
+        }
         let worker = match self.start() {
             Ok(worker) => worker,
             Err(why) => {
@@ -103,9 +108,6 @@ impl Charge {
     }
 
     fn start(&self) -> Result<Pid, String> {
-        if wait(None, Duration::ZERO) && rustix::io::ioctl_fionread(rustix::stdio::stdin()) == Ok(0) {
-            return Err("the app was gone before it could be started".to_owned());
-        }
         let program = self.command.first().map_or(OsStr::new(""), OsString::as_os_str);
         let cannot = |what: &OsStr, error: std::io::Error| format!("{}: {error}", what.display());
         let stdin = match &self.stdin {
@@ -249,6 +251,11 @@ fn wait(ended: Option<&OwnedFd>, timeout: Duration) -> bool {
     fds.extend(ended.map(|ended| PollFd::new(ended, PollFlags::IN)));
     let timeout = Timespec::try_from(timeout).ok();
     rustix::event::poll(&mut fds, timeout.as_ref()).is_ok() && !fds[0].revents().is_empty()
+}
+
+/// Whether the control pipe is at its end already.
+fn app_is_gone() -> bool {
+    wait(None, Duration::ZERO) && rustix::io::ioctl_fionread(rustix::stdio::stdin()) == Ok(0)
 }
 
 fn tree() -> Vec<Process> {

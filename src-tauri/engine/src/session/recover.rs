@@ -8,7 +8,7 @@ use domain::{Exit, ExitCause, Input, State, WorkerId};
 use tracing::info;
 
 use super::Context;
-use super::worker::{Files, cookie, read_line, usage_before};
+use super::worker::{Files, cookie, errors, read_line, usage_before};
 use crate::calls::{self, Called};
 use crate::process::{Ended, ExitRecord, Tail};
 
@@ -66,8 +66,7 @@ async fn rest_of(context: &Context, state: &State, worker: WorkerId) -> Vec<Inpu
     inputs.extend(unread_calls(&files, worker, found.calls, &record).await);
     inputs.extend(reader.rest().into_iter().map(|said| Input::Said { worker, offset: 0, said }));
     let exit = record.exit;
-    let stderr = std::fs::read(&files.stderr).unwrap_or_default();
-    let failed = reader.finish(&exit, &String::from_utf8_lossy(&stderr));
+    let failed = reader.finish(&exit, &errors(&files, &exit));
     let told = Box::new(reader.told().clone());
     inputs.push(Input::Ended { worker, exit, told, failed });
     inputs

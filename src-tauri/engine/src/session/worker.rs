@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 use super::{Context, home, material};
 use crate::calls;
 use crate::private;
-use crate::process::{LineKind, Running, Spec, Tail};
+use crate::process::{ExitRecord, LineKind, Running, Spec, Tail};
 
 /// How long a CLI may take to leave after it was asked to (SUPERVISION section 5).
 const GRACE: Duration = Duration::from_secs(5);
@@ -435,10 +435,18 @@ pub(super) async fn finish(
     for said in reader.rest() {
         context.send(Input::Said { worker, offset: 0, said }).await;
     }
-    let stderr = tail_of(&files.stderr, MOST_STDERR as u64);
-    let failed = reader.finish(&exit, &stderr);
+    let failed = reader.finish(&exit, &errors(files, &exit));
     let told: Told = reader.told().clone();
     context.send(Input::Ended { worker, exit, told: Box::new(told), failed }).await;
+}
+
+/// What a run left on stderr; of a process that we did not start or did not let go on, the guardian's words on why.
+pub(super) fn errors(files: &Files, exit: &Exit) -> String {
+    let why = ExitRecord::read(&files.record).ok().flatten().and_then(|record| record.why);
+    match (exit.cause, why) {
+        (ExitCause::NotStarted | ExitCause::Limit, Some(why)) => why,
+        _ => tail_of(&files.stderr, MOST_STDERR as u64),
+    }
 }
 
 /// The end of a file as text; nothing when it cannot be read.
