@@ -1,5 +1,5 @@
 # Each target is one script in .ci/, which continuous integration runs as well.
-.PHONY: run test setup check e2e bench bundle setup-clis clean
+.PHONY: run test setup check e2e chaos chaos-short bench bundle setup-clis clean
 .DEFAULT_GOAL := run
 
 run: ## the window; without a display the demo session in the terminal
@@ -16,6 +16,12 @@ check: ## formatting, lints, types, boundaries between the layers
 
 e2e: ## only the test of the real window
 	@.ci/e2e
+
+chaos: ## what is promised under faults: kills, hostile output, load, full disks, leaks; at most 30 minutes
+	@.ci/chaos
+
+chaos-short: ## the same in less than 8 minutes; make test runs it too
+	@.ci/chaos --short
 
 bench: ## the figures that issue 2 asks for
 	@.ci/bench

@@ -17,5 +17,6 @@ mod session;
 mod sessions;
 pub mod trees;
 mod view;
+pub mod weakness;
 
 pub use door::{Engine, Options, Signal, default_workspace};

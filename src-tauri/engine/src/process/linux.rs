@@ -1,7 +1,8 @@
 //! Processes on Linux, out of `/proc`.
 
 use std::fs;
-use std::io;
+use std::io::{self, PipeReader};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
@@ -10,6 +11,11 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::spec::COOKIE;
 use super::table::Process;
+
+/// A pipe whose end is never reached, as its reader could write to it as well.
+pub(super) fn endless(pipe: &PipeReader) -> io::Result<fs::File> {
+    fs::File::options().read(true).write(true).open(format!("/proc/self/fd/{}", pipe.as_raw_fd()))
+}
 
 /// All processes there are.
 pub(super) fn table() -> Vec<Process> {

@@ -18,6 +18,7 @@ use super::spec::{COOKIE, SpawnError, Spec};
 use super::table::{Process, descendants};
 use super::{ExitRecord, platform, sweep};
 use crate::private;
+use crate::weakness::{self, Weakness};
 
 /// Starts processes, each under a guardian of its own.
 ///
@@ -183,10 +184,15 @@ fn start(program: &Path, leading: &[OsString], spec: &Spec, runtime: &Handle) ->
         why: error.to_string(),
     };
     let (orders, control) = std::io::pipe().map_err(refused)?;
+    let orders = if weakness::has(Weakness::NoGuardian) {
+        Stdio::from(platform::endless(&orders).map_err(refused)?)
+    } else {
+        Stdio::from(orders)
+    };
     let mut command = std::process::Command::new(program);
     command.args(leading).args(arguments(spec));
     command.env_clear().envs(&spec.env).env(COOKIE, &spec.cookie).current_dir("/");
-    command.stdin(Stdio::from(orders)).stdout(output(&spec.stdout)?).stderr(output(&spec.stderr)?);
+    command.stdin(orders).stdout(output(&spec.stdout)?).stderr(output(&spec.stderr)?);
     #[cfg(unix)]
     super::unix::detach(&mut command);
     match std::fs::remove_file(&spec.record) {

@@ -50,3 +50,8 @@ pub(super) fn boot() -> String {
 pub(super) fn cookie(_: u32) -> Option<String> {
     None
 }
+
+/// For control runs of the chaos recipes, which are run on Linux.
+pub(super) fn endless(_: &io::PipeReader) -> io::Result<std::fs::File> {
+    Err(io::ErrorKind::Unsupported.into())
+}

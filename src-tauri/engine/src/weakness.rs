@@ -1,0 +1,45 @@
+//! Protections that the control runs of the chaos recipes take away, to show that the recipes would notice
+//! (RELIABILITY: a recipe without a failing control does not count).
+//!
+//! A switch of this process that nothing in the product sets; what the process starts does not inherit it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+static TAKEN_AWAY: AtomicU32 = AtomicU32::new(0);
+
+/// A protection that is taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weakness {
+    /// Guardians do not notice that the app died: its workers run on.
+    NoGuardian,
+    /// The journal is written, but nothing waits until it is on the disk.
+    NoSync,
+}
+
+impl Weakness {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::NoGuardian, Self::NoSync];
+
+    /// Its name for the program `orchestrate-weakened`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoGuardian => "no_guardian",
+            Self::NoSync => "no_sync",
+        }
+    }
+
+    fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
+/// Takes a protection away from this process, for good. Only test programs do.
+pub fn weaken(weakness: Weakness) {
+    TAKEN_AWAY.fetch_or(weakness.bit(), Ordering::Relaxed);
+}
+
+/// Whether a protection is taken away.
+pub(crate) fn has(weakness: Weakness) -> bool {
+    TAKEN_AWAY.load(Ordering::Relaxed) & weakness.bit() != 0
+}
