@@ -25,8 +25,11 @@ fn format_1_loads() {
     std::fs::copy(fixture("v1").join(journal::FILE), folder.path().join(journal::FILE)).unwrap();
     let (mut journal, recovered) = Journal::open(folder.path(), &opened.session).unwrap();
     assert_eq!((&recovered.entries, recovered.cut), (&entries, None));
-    let resumed =
-        domain::Entry { seq: Seq(31), at: entries[0].at, event: Event::SessionResumed { crashed: false } };
+    let resumed = domain::Entry {
+        seq: Seq(31),
+        at: entries[0].at,
+        event: Event::SessionResumed { crashed: false, safe: false },
+    };
     journal.append(std::slice::from_ref(&resumed)).unwrap();
     assert_eq!(journal::read(folder.path()).unwrap()[30], resumed);
 }

@@ -128,7 +128,7 @@ fn between_a_merge_and_its_entry() {
 fn several_times() {
     let team = Team::new(|_| two_tasks(&[]));
     let mut running = team.begin();
-    for count in [4, 12, 24, 36] {
+    for count in [4, 16, 32] {
         eventually("more entries, or the end", || {
             let state = team.state();
             count <= state.seq.0 || state.ended.is_some()
@@ -137,6 +137,24 @@ fn several_times() {
         running = team.start(&["resume", "--no-dashboard"]);
     }
     team.done(running.end());
+}
+
+/// After three crashes in five minutes nothing is started before the user agrees.
+#[test]
+fn again_and_again_ends_in_safe_mode() {
+    let team = Team::new(|gates| two_tasks(&[wait(gates, "g")]));
+    let mut running = team.begin();
+    for _ in 0..4 {
+        team.until_waiting(&["g"]);
+        kill(&team, running);
+        running = team.start(&["resume", "--no-dashboard"]);
+    }
+    running.end().expect(3).says("taken up after a crash 3 times in five minutes");
+    assert_eq!(team.processes(), [0; 0]);
+    team.open("g");
+    team.run(&["answer", "--choice", "retry"]).expect(0);
+    let ended = team.run(&["resume", "--no-dashboard"]);
+    team.done(ended);
 }
 
 fn kill_if_running(team: &Team, running: Running) {

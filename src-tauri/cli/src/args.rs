@@ -162,13 +162,14 @@ fn seq(text: &str) -> Result<Seq, std::num::ParseIntError> {
 }
 
 /// The words of [`Choice`], as typed.
-pub(crate) const CHOICES: [(&str, Choice); 7] = [
+pub(crate) const CHOICES: [(&str, Choice); 8] = [
     ("approve", Choice::Approve),
     ("replan", Choice::Replan),
     ("instruct", Choice::Instruct),
     ("override", Choice::Override),
     ("retry", Choice::Retry),
     ("abandon", Choice::Abandon),
+    ("hand-over", Choice::HandOver),
     ("reply", Choice::Reply),
 ];
 

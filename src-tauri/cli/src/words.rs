@@ -217,6 +217,7 @@ pub(crate) fn choice(choice: Choice) -> (&'static str, &'static str) {
         Choice::Retry => "try again",
         Choice::Abandon => "end the session; everything is kept",
         Choice::Reply => "answer the worker with what you write",
+        Choice::HandOver => "give the work to an agent of another vendor, from the tree as it stands",
     };
     (word, meaning)
 }
@@ -226,7 +227,7 @@ pub(crate) fn needs_text(choice: Choice, about: &About) -> bool {
     match choice {
         Choice::Replan | Choice::Override | Choice::Reply => true,
         Choice::Instruct => !matches!(about, About::Review { .. }),
-        Choice::Approve | Choice::Retry | Choice::Abandon => false,
+        Choice::Approve | Choice::Retry | Choice::Abandon | Choice::HandOver => false,
     }
 }
 

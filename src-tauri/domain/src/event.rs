@@ -39,6 +39,9 @@ pub enum Event {
     SessionResumed {
         /// The last holder did not close it.
         crashed: bool,
+        /// It was taken up after a crash too often in a short time: nothing is started before the user agrees.
+        #[serde(default)]
+        safe: bool,
     },
     /// What was left of the last run's workers has been read; work goes on.
     SessionReady,
@@ -51,6 +54,39 @@ pub enum Event {
     LimitWarned {
         /// Which limit: `tokens`, `cost_usd`, `workers`, `session_minutes`.
         limit: String,
+    },
+    /// 80 % of a limit of one worker are used; said once for each.
+    WorkerLimitWarned {
+        /// Whose.
+        worker: WorkerId,
+        /// Which limit, by its name in the settings.
+        limit: String,
+    },
+    /// A worker crossed a limit of its own, and is stopped.
+    WorkerLimited {
+        /// Whose.
+        worker: WorkerId,
+        /// Which limit, by its name in the settings.
+        limit: String,
+        /// What was used of what, in a sentence.
+        text: String,
+    },
+    /// The system's clock was set, or the machine slept: what is measured from earlier times begins later by as much.
+    ClockMoved {
+        /// By how much the clock is ahead of the time that passed at work, in milliseconds; negative when it was set back.
+        #[cfg_attr(feature = "ts", ts(type = "number"))]
+        by_ms: i64,
+        /// The machine slept, as opposed to the clock having been set.
+        slept: bool,
+    },
+    /// Another reviewer takes a seat whose reviewer cannot go on.
+    SeatGiven {
+        /// In which review.
+        review: ReviewId,
+        /// Who had it.
+        from: AgentName,
+        /// Who has it now, with a nonce of its own.
+        seat: crate::Seat,
     },
     /// A plan is there, not yet agreed to.
     PlanProposed {

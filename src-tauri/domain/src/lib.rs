@@ -11,6 +11,7 @@ pub mod limits;
 mod note;
 mod plan;
 pub mod policy;
+pub mod prices;
 mod prompt;
 mod question;
 pub mod recovery;

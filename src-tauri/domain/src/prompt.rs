@@ -10,8 +10,10 @@ use crate::{
 pub struct Material {
     /// The folder in which the worker runs.
     pub cwd: String,
-    /// The diff under review, as git gives it.
+    /// The diff under review, as git gives it; for an author who goes on from another's work, that work so far.
     pub diff: String,
+    /// The last events of the worker that this one goes on from, a line each.
+    pub events: Vec<String>,
     /// Documents of tasks this one depends on: path and text.
     pub documents: Vec<(String, String)>,
     /// Files of the project, relative to its root; for the lead.
@@ -20,6 +22,8 @@ pub struct Material {
 
 /// Most characters of a diff in a prompt; the reviewer has the whole tree in front of it anyway.
 const MOST_DIFF: usize = 120_000;
+/// Most characters of what an earlier author changed; the files are in the folder anyway.
+const MOST_DIFF_SO_FAR: usize = 40_000;
 /// Most characters of one document in a prompt.
 const MOST_DOCUMENT: usize = 40_000;
 /// Most files named to the lead.
@@ -172,21 +176,67 @@ context\n{goal}\n\n## Your task: {}\n{}\n",
         text += &format!("\n## Tools of the team\n{TOOLS}\n");
     }
     if let Some(after) = assignment.after.filter(|_| assignment.resume.is_none()) {
-        text += &format!(
-            "\n## What was before you\nAn earlier turn ({after}) on this task ended; its files are in the folder as it left them. \
-Look at them first and go on from there.\n{}",
-            state
-                .workers
-                .get(&after)
-                .map(|worker| worker.last_text.clone())
-                .filter(|last| !last.is_empty())
-                .map_or_else(String::new, |last| format!("Its last words: {}\n", crate::head(&last, 500)))
-        );
+        text += &before(state, assignment, after, task, material);
     } else if assignment.notes.is_empty() && assignment.resume.is_some() {
         text += "\n## Go on\nYour last turn was interrupted. Look at the folder and finish the task.\n";
     }
     text += &notes(&assignment.notes);
     text + "\nWhen you are done, say in a few sentences what you did. Do not commit; that is done for you.\n"
+}
+
+/// What somebody needs who goes on from work in the middle: what was done, what was said last, how the team stands, what is
+/// open (SPEC section 8; the assignment itself stands above).
+fn before(
+    state: &State,
+    assignment: &Assignment,
+    after: WorkerId,
+    task: &Task,
+    material: &Material,
+) -> String {
+    let Some(worker) = state.workers.get(&after) else { return String::new() };
+    let handed_over = worker.assignment.agent != assignment.agent;
+    let whose = if handed_over {
+        format!(
+            "{} ({after}) worked on this task and cannot go on. The task is yours now;",
+            worker.assignment.agent
+        )
+    } else {
+        format!("An earlier turn ({after}) on this task ended;")
+    };
+    let mut text = format!(
+        "\n## What was before you\n{whose} its files are in the folder as it left them. \
+Look at them first and go on from there.\n"
+    );
+    if !worker.last_text.is_empty() {
+        text += &format!("Its last words: {}\n", crate::head(&worker.last_text, 500));
+    }
+    if !material.events.is_empty() {
+        text += &format!("\n### What it did last\n- {}\n", material.events.join("\n- "));
+    }
+    if !material.diff.trim().is_empty() {
+        let diff = crate::head(&material.diff, MOST_DIFF_SO_FAR);
+        text += &format!("\n### What it changed so far\n````diff\n{diff}\n````\n");
+    }
+    if handed_over {
+        text += &team(state, task);
+    }
+    text
+}
+
+/// How the plan stands, and what the user has been asked.
+fn team(state: &State, own: &Task) -> String {
+    let mut text = "\n### How the plan stands\n".to_owned();
+    for task in &state.tasks {
+        let stage = crate::timeline::serde_name(&state.task_stage(task));
+        let mark = if task.task.id == own.id { " (yours)" } else { "" };
+        let (id, title, author) = (&task.task.id, &task.task.title, state.author(task));
+        text += &format!("- {id}{mark}: {title} ({author}, {stage})\n");
+    }
+    let open: Vec<&str> = state.open_questions().map(|(_, question)| question.asked.text.as_str()).collect();
+    if !open.is_empty() {
+        text += &format!("\n### Questions the user has not answered yet\n- {}\n", open.join("\n- "));
+    }
+    text
 }
 
 fn acceptance(checks: &[Check]) -> String {

@@ -50,6 +50,8 @@ pub enum About {
         /// What waits for it.
         subject: Option<Subject>,
     },
+    /// The session crashed again and again; nothing runs until the user agrees.
+    SafeMode,
 }
 
 /// What the user may choose.
@@ -71,6 +73,8 @@ pub enum Choice {
     Abandon,
     /// Answer a worker's question with the text.
     Reply,
+    /// Give the work to an agent of another vendor.
+    HandOver,
 }
 
 /// A notification.

@@ -1,15 +1,19 @@
 //! What follows from a failure: a repair by rule, or a person (SPEC section 8).
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{ExitCause, Failed, Failure, Repair, State, WorkerId};
+use crate::{
+    AgentName, AtQuota, ExitCause, Failed, Failure, Purpose, Repair, RunKey, State, Vendor, WorkerId,
+};
 
 /// Window of the rate of repairs of one task (SPEC section 8).
 const TASK_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 /// Window of the rate of repairs of a session (SPEC section 8).
 const SESSION_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 /// Wait before the second try of a rate limit whose end is not known.
-const UNKNOWN_LIMIT: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const UNKNOWN_LIMIT: SignedDuration = SignedDuration::from_secs(60);
 /// Longest wait between two tries of something that is expected to pass (SUPERVISION section 8).
 const LONGEST_BACKOFF: SignedDuration = SignedDuration::from_secs(60);
 
@@ -71,13 +75,14 @@ pub fn next(state: &State, worker: WorkerId, failed: &Failed, now: Timestamp) ->
         Failure::NotGitRepository if !run.skip_git_check => Next::Repair(Repair::SkipGitCheck),
         Failure::NotGitRepository => Next::Person("it still asks for a git repository".to_owned()),
         Failure::RateLimited { resets_at } => {
-            let until =
-                resets_at.unwrap_or_else(|| later(now, UNKNOWN_LIMIT * (1 << tried(&failed.failure).min(6))));
-            let longest = SignedDuration::from_mins(i64::from(rules.wait_minutes));
-            if until.duration_since(now) <= longest {
-                Next::Repair(Repair::Wait { until })
-            } else {
-                Next::Person(format!("its limit ends only at {until:.0}"))
+            let limits_before = limits_of(state, &key);
+            let unknown = later(now, UNKNOWN_LIMIT * (1 << limits_before.min(6)));
+            // A reset that has passed already is none: asking again at once would be a loop.
+            let until = resets_at.filter(|at| now < *at).unwrap_or(unknown);
+            match (rules.at_quota, successor(state, worker, now)) {
+                (AtQuota::HandOver, Some(to)) => Next::Repair(Repair::HandOver { to }),
+                (AtQuota::Ask, _) => Next::Person(format!("its quota is used up until {until:.0}")),
+                (AtQuota::Wait | AtQuota::HandOver, _) => wait(until, rules.wait_minutes, now),
             }
         }
         Failure::Overloaded | Failure::Network => {
@@ -91,11 +96,73 @@ pub fn next(state: &State, worker: WorkerId, failed: &Failed, now: Timestamp) ->
         }
         Failure::Refused | Failure::CliLimit => again(1, "it gave no answer twice", Repair::Fresh),
         Failure::NotSignedIn => Next::Person("it is not signed in".to_owned()),
-        Failure::Billing => Next::Person("it has no credit".to_owned()),
+        Failure::Billing => match (rules.at_quota, successor(state, worker, now)) {
+            (AtQuota::HandOver, Some(to)) => Next::Repair(Repair::HandOver { to }),
+            (AtQuota::Wait | AtQuota::HandOver | AtQuota::Ask, _) => {
+                Next::Person("it has no credit".to_owned())
+            }
+        },
         Failure::Model => Next::Person("its model is not to be had".to_owned()),
         Failure::Config => Next::Person("it refused its flags or settings".to_owned()),
         Failure::Limit => Next::Person("it crossed a limit".to_owned()),
     }
+}
+
+fn wait(until: Timestamp, most_minutes: u32, now: Timestamp) -> Next {
+    if until.duration_since(now) <= SignedDuration::from_mins(i64::from(most_minutes)) {
+        Next::Repair(Repair::Wait { until })
+    } else {
+        Next::Person(format!("its limit ends only at {until:.0}"))
+    }
+}
+
+/// How often launches for a purpose ran into a limit whose end was not told, each time with another class value.
+fn limits_of(state: &State, key: &RunKey) -> u32 {
+    let same = |recovery: &&crate::RecoveryState| {
+        matches!(recovery.failed.failure, Failure::RateLimited { .. })
+            && state.workers.get(&recovery.worker).is_some_and(|w| State::run_key(&w.assignment) == *key)
+    };
+    u32::try_from(state.recoveries.values().filter(same).count()).unwrap_or(u32::MAX)
+}
+
+/// Who could take a worker's place: an agent of another vendor that is not out of quota itself. A task goes to nobody when
+/// no vendor would be left that could judge it, a seat to nobody who made something of what is judged (SPEC section 7).
+#[must_use]
+pub fn successor(state: &State, worker: WorkerId, now: Timestamp) -> Option<AgentName> {
+    let assignment = &state.workers.get(&worker)?.assignment;
+    let own = state.vendor(&assignment.agent)?;
+    let mut excluded: BTreeSet<Vendor> = [own].into();
+    let mut involved = BTreeSet::new();
+    match &assignment.purpose {
+        Purpose::Plan => {}
+        Purpose::Task { task } => involved = state.vendors_of_task(state.task(task)?),
+        Purpose::Review { review } => {
+            let review = &state.reviews.get(review)?.review;
+            let seat = review.seats.iter().find(|seat| seat.reviewer == assignment.agent)?;
+            let judged = seat.scope.iter().filter_map(|id| state.task(id));
+            excluded.extend(judged.flat_map(|task| state.vendors_of_task(task)));
+            excluded.extend(review.seats.iter().map(|seat| seat.vendor));
+        }
+    }
+    let someone_can_judge = |vendor: Vendor| {
+        let makes = matches!(assignment.purpose, Purpose::Task { .. });
+        !makes || state.vendors().iter().any(|other| *other != vendor && !involved.contains(other))
+    };
+    let free = state.agents().iter().filter(|agent| {
+        let vendor = agent.dialect.vendor();
+        !excluded.contains(&vendor) && !state.gated(&agent.name, now) && someone_can_judge(vendor)
+    });
+    free.min_by_key(|agent| judges(state, &agent.name, &assignment.purpose)).map(|agent| agent.name.clone())
+}
+
+/// Whether an agent sits in an open review of this task: it had better stay its judge.
+fn judges(state: &State, agent: &AgentName, purpose: &Purpose) -> bool {
+    let Purpose::Task { task } = purpose else { return false };
+    state.reviews.values().any(|review| {
+        review.decision.is_none()
+            && review.review.subject.task() == Some(task)
+            && review.review.seats.iter().any(|seat| seat.reviewer == *agent)
+    })
 }
 
 /// The folder that the user allowed and that holds `path`: the target, the session's own folder, or one of the settings.

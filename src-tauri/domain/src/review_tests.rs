@@ -112,6 +112,7 @@ fn the_prompts_of_each_role() {
         diff: "+ the change".into(),
         documents: vec![("ARCHITECTURE_SPEC.md".into(), "# Design".into())],
         files: vec!["README.md".into()],
+        ..Material::default()
     };
     let schema = Plan::schema().to_string();
     for (name, worker) in [("lead", 1), ("architect", 2), ("reviewer", 3), ("implementer", 4)] {

@@ -29,7 +29,7 @@ pub struct Settings {
     pub limits: Limits,
     /// How the orchestrator repairs failures by itself.
     pub recovery: RecoveryRules,
-    /// Prices by the beginning of a model's name, for CLIs that tell no costs; these go before the built-in table.
+    /// Prices by model, for CLIs that tell no costs; these go before the built-in table ([`crate::prices`]).
     pub prices: BTreeMap<String, Price>,
 }
 

@@ -36,15 +36,37 @@ fn fill(state: &State, event: &Event, item: &mut TimelineItem) -> Option<()> {
                 opened.goal.clone(),
             );
         }
-        Event::SessionResumed { crashed } => {
+        Event::SessionResumed { crashed, safe } => {
             let how = if *crashed { "after a crash" } else { "where it was left" };
-            set(TimelineKind::Session, format!("Session resumed {how}"), String::new());
+            let safe = if *safe { ", in safe mode: nothing is started before you agree" } else { "" };
+            set(TimelineKind::Session, format!("Session resumed {how}{safe}"), String::new());
         }
         Event::SessionReady
         | Event::LimitWarned { .. }
+        | Event::WorkerLimitWarned { .. }
         | Event::Notified { .. }
         | Event::RecoveryEnded { .. } => return None,
         Event::Warned { text } => set(TimelineKind::Session, format!("Warning: {text}"), String::new()),
+        Event::WorkerLimited { worker, text, .. } => {
+            set(TimelineKind::Error, format!("stopped at its limit {text}"), String::new());
+            person(state, *worker, item);
+        }
+        Event::ClockMoved { by_ms, slept } => {
+            let seconds = by_ms.abs() / 1000;
+            let text = match (slept, 0 < *by_ms) {
+                (true, _) => format!("The machine slept for {seconds} s"),
+                (false, true) => format!("The clock was set forward by {seconds} s"),
+                (false, false) => format!("The clock was set back by {seconds} s"),
+            };
+            set(TimelineKind::Session, text, String::new());
+        }
+        Event::SeatGiven { review, from, seat } => {
+            set(
+                TimelineKind::Review,
+                format!("{} takes the seat of {from} in {review}", seat.reviewer),
+                String::new(),
+            );
+        }
         Event::PlanProposed { version, plan, by } => {
             let from = match by {
                 PlanSource::Lead { worker } => format!("by {}", who(state, *worker)),

@@ -5,7 +5,7 @@
 //! or when the pipe closes because the app died. What a worker prints goes to regular files, which are tailed: nothing
 //! is lost when either side dies, and nobody blocks on a full pipe.
 
-mod clock;
+pub(crate) mod clock;
 mod command;
 mod framer;
 #[cfg(unix)]

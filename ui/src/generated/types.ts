@@ -31,7 +31,7 @@ job: JobId,
 /**
  * What waits for it.
  */
-subject: Subject | null, };
+subject: Subject | null, } | { "type": "safe_mode" };
 
 /**
  * What a person can do to a session.
@@ -214,7 +214,7 @@ found_at: number | null, };
 /**
  * What the user may choose.
  */
-export type Choice = "approve" | "replan" | "instruct" | "override" | "retry" | "abandon" | "reply";
+export type Choice = "approve" | "replan" | "instruct" | "override" | "retry" | "abandon" | "reply" | "hand_over";
 
 /**
  * A git commit's object id, in hex.

@@ -184,6 +184,11 @@ export const choices: Record<Choice, { label: string; leads: string; text: strin
     leads: "The work counts as good in spite of this. Write the reason; it is kept.",
     text: "Why it is good enough",
   },
+  hand_over: {
+    label: "Hand over",
+    leads: "An agent of another vendor goes on from the files as they stand.",
+    text: "",
+  },
   retry: { label: "Try again", leads: "The same step is done once more.", text: "" },
   abandon: { label: "End the session", leads: "Nothing more runs. Everything is kept.", text: "" },
   reply: { label: "Reply", leads: "The worker gets your words, and goes on.", text: "Your reply" },

@@ -1,10 +1,12 @@
 //! The one place where a state changes.
 
 use super::{
-    Course, PlanState, QuestionState, RecoveryState, ReviewState, Run, RunKey, Stage, State, TaskState,
+    Course, Gate, PlanState, QuestionState, RecoveryState, ReviewState, Run, RunKey, Stage, State, TaskState,
     WorkerState,
 };
-use crate::{AnswerRow, Entry, Event, Job, Note, Repair, Seq, Subject, Task, TaskId, WorkerId};
+use crate::{
+    AnswerRow, Entry, Event, Failed, Failure, Job, Note, Repair, Seq, Subject, Task, TaskId, WorkerId,
+};
 
 impl State {
     /// Folds one entry in; nothing else changes a state.
@@ -19,15 +21,34 @@ impl State {
                 self.opened = Some((**opened).clone());
                 self.session_seq = seq;
             }
-            Event::SessionResumed { .. } => {
+            Event::SessionResumed { crashed, safe } => {
                 self.ended = None;
                 self.stopping = None;
                 self.resuming = true;
+                self.crashes.extend(crashed.then_some(at));
+                self.safe_mode = *safe;
                 self.session_seq = seq;
             }
             Event::SessionReady => self.resuming = false,
             Event::Warned { text } => self.warnings.push((seq, at, text.clone())),
             Event::LimitWarned { limit } => self.limit_warned(limit),
+            Event::WorkerLimitWarned { worker, limit } => {
+                let known = crate::limits::WORKER_NAMES.iter().find(|name| *name == limit);
+                self.edit_worker(*worker, seq, |state| state.limits_warned.extend(known.copied()));
+            }
+            Event::WorkerLimited { worker, text, .. } => {
+                self.edit_worker(*worker, seq, |state| state.limited = Some(text.clone()));
+            }
+            Event::ClockMoved { by_ms, .. } => self.clock_moved(seq, *by_ms),
+            Event::SeatGiven { review, from, seat } => {
+                if let Some(state) = self.reviews.get_mut(review) {
+                    state.seq = seq;
+                    let mut seats = state.review.seats.iter_mut();
+                    if let Some(found) = seats.find(|found| found.reviewer == *from) {
+                        *found = seat.clone();
+                    }
+                }
+            }
             Event::PlanProposed { version, plan, by } => {
                 let (version, plan, by) = (*version, plan.clone(), by.clone());
                 self.plan = Some(PlanState { version, plan, by, approved: None, rejected: false, seq });
@@ -132,6 +153,7 @@ impl State {
                     run.repairs.push(at);
                     repaired(run, &repair);
                 }
+                self.close_gate(seq, worker, &failed, &repair);
                 self.recoveries
                     .insert(*recovery, RecoveryState { worker, failed, repair, worked: None, at, seq });
             }
@@ -161,6 +183,51 @@ impl State {
                 self.session_seq = seq;
             }
         }
+    }
+
+    /// A used-up quota is the agent's, not the worker's: all that would ask it wait.
+    fn close_gate(&mut self, seq: Seq, worker: WorkerId, failed: &Failed, repair: &Repair) {
+        let (Failure::RateLimited { resets_at }, Some(state)) = (&failed.failure, self.workers.get(&worker))
+        else {
+            return;
+        };
+        let agent = state.assignment.agent.clone();
+        let until = if let Repair::Wait { until } = repair {
+            Some(*until)
+        } else {
+            resets_at.or_else(|| self.last.checked_add(crate::recovery::UNKNOWN_LIMIT).ok())
+        };
+        if let Some(until) = until {
+            self.gates.insert(agent, Gate { until, since: seq });
+        }
+    }
+
+    /// Everything that is measured from a time in the past is measured from as much later. What has an end that others set
+    /// (a quota's reset) keeps it.
+    fn clock_moved(&mut self, seq: Seq, by_ms: i64) {
+        let by = jiff::SignedDuration::from_millis(by_ms);
+        let shift = |at: &mut jiff::Timestamp| *at = at.checked_add(by).unwrap_or(*at);
+        shift(&mut self.began);
+        self.last_review.iter_mut().for_each(shift);
+        self.crashes.iter_mut().for_each(shift);
+        for worker in self.workers.values_mut().filter(|worker| worker.end.is_none()) {
+            shift(&mut worker.began);
+            shift(&mut worker.last_event);
+            worker.tool.iter_mut().for_each(|(_, _, since)| shift(since));
+            worker.seq = seq;
+        }
+        let waits_for_a_reset = |recovery: &RecoveryState| {
+            matches!(recovery.failed.failure, Failure::RateLimited { resets_at: Some(_) })
+        };
+        for run in self.runs.values_mut() {
+            run.repairs.iter_mut().for_each(shift);
+            let own = run.recovery.and_then(|id| self.recoveries.get(&id));
+            if !own.is_some_and(waits_for_a_reset) {
+                run.not_before.iter_mut().for_each(shift);
+            }
+        }
+        self.recoveries.values_mut().for_each(|recovery| shift(&mut recovery.at));
+        self.session_seq = seq;
     }
 
     fn limit_warned(&mut self, limit: &str) {

@@ -186,7 +186,7 @@ impl State {
                 }
             }
             About::Worker { worker, .. } => self.edit_worker(*worker, seq, |_| {}),
-            About::Plan { .. } => {}
+            About::Plan { .. } | About::SafeMode => {}
         }
     }
 
@@ -216,6 +216,11 @@ impl State {
                 None
             }
             About::Plan { .. } => None,
+            About::SafeMode => {
+                self.safe_mode = false;
+                self.crashes.clear();
+                None
+            }
         };
         self.touch_workers(seq);
         let Some(subject) = subject else { return };
@@ -231,7 +236,7 @@ impl State {
                     course.notes.extend(message);
                 }
                 Choice::Override | Choice::Retry => course.notes.clear(),
-                Choice::Approve | Choice::Replan | Choice::Abandon | Choice::Reply => {}
+                Choice::Approve | Choice::Replan | Choice::Abandon | Choice::Reply | Choice::HandOver => {}
             }
         });
         if let Subject::Task { task } = &subject {
@@ -250,8 +255,9 @@ fn after_answer(choice: Choice, makes: bool, course: &Course) -> Stage {
         // After a review that had too few verdicts the same snapshot is judged again; after a failed turn the author goes on.
         Choice::Retry if !makes => Stage::Waiting,
         Choice::Retry if course.snapshot.is_some() && course.notes.is_empty() => Stage::Settled,
-        Choice::Retry | Choice::Instruct if makes => Stage::Ready,
+        Choice::Retry | Choice::Instruct | Choice::HandOver if makes => Stage::Ready,
         Choice::Instruct
+        | Choice::HandOver
         | Choice::Retry
         | Choice::Approve
         | Choice::Replan
@@ -275,8 +281,14 @@ impl TaskState {
             idle_turns: 0,
             conflicts: 0,
             attempts: 0,
+            authors: Vec::new(),
             seq,
         }
+    }
+
+    /// Whoever did something on it is an author for good: it cannot judge it any more.
+    pub(super) fn authored(&mut self, agent: Option<crate::AgentName>) {
+        self.authors.extend(agent.filter(|agent| !self.authors.contains(agent)));
     }
 
     /// The end of a turn, once its tree is known: post-conditions before anything is checked.

@@ -75,6 +75,22 @@ pub struct State {
     pub session_seq: Seq,
     /// Limits that were already warned of.
     pub limits_warned: BTreeSet<&'static str>,
+    /// When it was taken up after a crash, since the user last agreed to go on.
+    pub crashes: Vec<Timestamp>,
+    /// Nothing is started before the user agrees.
+    pub safe_mode: bool,
+    /// Agents whose quota is used up, until when.
+    pub gates: BTreeMap<AgentName, Gate>,
+}
+
+/// An agent whose quota or rate limit is used up: nobody asks it before the time is over, and then one worker alone, until
+/// one has done its work (RELIABILITY G13: one probe per provider and window).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gate {
+    /// Not before this time.
+    pub until: Timestamp,
+    /// The entry that closed it: workers that were asked for later are probes.
+    pub since: Seq,
 }
 
 /// The plan's newest version.
@@ -121,6 +137,8 @@ pub struct TaskState {
     pub conflicts: u32,
     /// Workers so far.
     pub attempts: u32,
+    /// Who did something on it so far, in order.
+    pub authors: Vec<AgentName>,
     /// The entry that last changed it.
     pub seq: Seq,
 }
@@ -211,6 +229,14 @@ pub struct WorkerState {
     pub ended: Option<Timestamp>,
     /// A reviewer's valid answer, given through the tools.
     pub answer: Option<crate::Answer>,
+    /// Steps of its model so far: messages and tool calls.
+    pub turns: u32,
+    /// Limits of its own that were already warned of.
+    pub limits_warned: BTreeSet<&'static str>,
+    /// The limit that it crossed, in a sentence.
+    pub limited: Option<String>,
+    /// The entry that asked for it.
+    pub requested: Seq,
     /// The entry that last changed it.
     pub seq: Seq,
 }
@@ -376,6 +402,7 @@ impl State {
             crate::About::Plan { .. }
             | crate::About::Worker { .. }
             | crate::About::Failure { .. }
+            | crate::About::SafeMode
             | crate::About::Job { .. } => false,
         })
     }
@@ -392,7 +419,7 @@ impl State {
         self.ended.is_none()
             && self.open_questions().next().is_some()
             && all_wait
-            && self.jobs.is_empty()
+            && (self.jobs.is_empty() || self.safe_mode)
             && self.parked_until().is_none()
     }
 
@@ -411,6 +438,7 @@ impl State {
             crate::About::Plan { .. }
             | crate::About::Review { .. }
             | crate::About::Failure { .. }
+            | crate::About::SafeMode
             | crate::About::Job { .. } => false,
         })
     }
@@ -418,7 +446,45 @@ impl State {
     /// The nearest time at which a parked launch may go on.
     #[must_use]
     pub fn parked_until(&self) -> Option<Timestamp> {
-        self.runs.values().filter_map(|run| run.not_before).filter(|at| self.last < *at).min()
+        let parked = self.runs.values().filter_map(|run| run.not_before);
+        let gated = self.gates.iter().filter(|(agent, _)| self.is_wanted(agent)).map(|(_, gate)| gate.until);
+        parked.chain(gated).filter(|at| self.last < *at).min()
+    }
+
+    /// Whether something waits for a worker of this agent.
+    fn is_wanted(&self, agent: &AgentName) -> bool {
+        let plans = self.plan.as_ref().is_none_or(|plan| plan.rejected) && self.lead() == Some(agent);
+        let works = |task: &TaskState| task.course.stage == Stage::Ready && self.author(task) == *agent;
+        let judges = |review: &ReviewState| {
+            let mut seats = review.review.seats.iter();
+            review.decision.is_none() && seats.any(|seat| seat.ballot.is_none() && seat.reviewer == *agent)
+        };
+        plans || self.tasks.iter().any(works) || self.reviews.values().any(judges)
+    }
+
+    /// Who plans: who took it over, else as set; when that one is not there, the first agent.
+    #[must_use]
+    pub fn lead(&self) -> Option<&AgentName> {
+        let took_over = self.runs.get(&RunKey::Plan).and_then(|run| run.agent.as_ref());
+        let wanted = took_over.or(self.opened.as_ref().map(|opened| &opened.settings.lead))?;
+        let agents = self.agents();
+        agents.iter().find(|agent| agent.name == *wanted).or(agents.first()).map(|agent| &agent.name)
+    }
+
+    /// Whether an agent may not be asked now: its quota is used up, or one worker is finding out whether it is back.
+    #[must_use]
+    pub fn gated(&self, agent: &AgentName, now: Timestamp) -> bool {
+        let Some(gate) = self.gates.get(agent) else { return false };
+        let probes =
+            self.live().any(|(_, worker)| worker.assignment.agent == *agent && gate.since < worker.requested);
+        now < gate.until || probes
+    }
+
+    /// Vendors that did something on a task, and the one that has it now.
+    #[must_use]
+    pub fn vendors_of_task(&self, task: &TaskState) -> BTreeSet<Vendor> {
+        let now = self.author(task);
+        task.authors.iter().chain([&now]).filter_map(|agent| self.vendor(agent)).collect()
     }
 
     /// Whether a live worker is frozen: by the user's pause, or because a question about its task is open.
@@ -438,6 +504,7 @@ impl State {
                 crate::About::Plan { .. }
                 | crate::About::Worker { .. }
                 | crate::About::Failure { .. }
+                | crate::About::SafeMode
                 | crate::About::Job { .. } => false,
             })
     }
@@ -477,6 +544,14 @@ impl State {
         self.jobs.values().any(is)
     }
 
+    /// What a worker has cost in US dollars: as its CLI says, else by the price of its model; `None` when neither tells.
+    #[must_use]
+    pub fn cost_of(&self, worker: &WorkerState) -> Option<f64> {
+        let own = self.opened.as_ref().map(|opened| &opened.settings.prices);
+        let price = || crate::prices::of(own?, worker.model.as_deref()?);
+        worker.usage.cost_usd.or_else(|| Some(crate::prices::cost(price()?, &worker.usage)))
+    }
+
     /// What all workers have spent.
     #[must_use]
     pub fn spent(&self) -> (Usage, bool) {
@@ -486,7 +561,7 @@ impl State {
             sum.input += worker.usage.input;
             sum.output += worker.usage.output;
             sum.cached += worker.usage.cached;
-            match worker.usage.cost_usd {
+            match self.cost_of(worker) {
                 Some(cost) => sum.cost_usd = Some(sum.cost_usd.unwrap_or(0.0) + cost),
                 None => incomplete |= 0 < worker.usage.output,
             }

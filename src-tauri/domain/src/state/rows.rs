@@ -286,7 +286,8 @@ impl State {
             Subject::Task { task } => self.task(task).into_iter().collect(),
             Subject::Validation { .. } | Subject::Session => self.makers().collect(),
         };
-        let mut authors: Vec<_> = of.into_iter().map(|task| self.author(task)).collect();
+        let all = |task: &TaskState| [&task.authors[..], &[self.author(task)]].concat();
+        let mut authors: Vec<_> = of.into_iter().flat_map(all).collect();
         authors.sort();
         authors.dedup();
         authors

@@ -55,7 +55,10 @@ impl State {
             self.run(key).session = session;
         }
         let Some(task) = self.workers.get(&worker).and_then(|state| state.task().cloned()) else { return };
+        let acts = !matches!(said, AgentEvent::Status(_) | AgentEvent::Error(_));
+        let acts = acts.then(|| self.workers[&worker].assignment.agent.clone());
         self.edit_task(&task, seq, |state| {
+            state.authored(acts);
             if let AgentEvent::Milestone(milestone) = said
                 && milestone.announced
             {
@@ -88,12 +91,17 @@ impl State {
         let Some(state) = self.workers.get(&worker) else { return };
         let (key, session, purpose) =
             (Self::run_key(&state.assignment), state.session.clone(), state.assignment.purpose.clone());
+        let agent = state.assignment.agent.clone();
         let run = self.run(key);
         if session.is_some() {
             run.session = session;
         }
+        if failed.is_none() {
+            self.gates.remove(&agent);
+        }
         if let Purpose::Task { task } = purpose {
             self.edit_task(&task, seq, |state| {
+                state.authored(failed.is_none().then_some(agent));
                 if state.course.stage == Stage::Working(worker) {
                     // A failed turn waits for its repair; without one, the next launch goes on from the tree as it stands.
                     state.course.stage =
@@ -147,6 +155,10 @@ impl WorkerState {
             last_event: at,
             ended: None,
             answer: None,
+            turns: 0,
+            limits_warned: BTreeSet::new(),
+            limited: None,
+            requested: seq,
             seq,
         }
     }
@@ -174,6 +186,11 @@ impl WorkerState {
                 }
             }
             AgentEvent::Progress(progress) => {
+                let is_step = match &progress.tool {
+                    Some(tool) => tool.outcome == ToolOutcome::Started,
+                    None => !progress.text.is_empty() && !progress.thinking,
+                };
+                self.turns += u32::from(is_step);
                 self.progress = progress.progress.or(self.progress);
                 match &progress.tool {
                     Some(tool) if tool.outcome == ToolOutcome::Started => {

@@ -15,7 +15,7 @@ impl Next<'_> {
             self.finish_stop(reason);
             return;
         }
-        if self.state.escalated() {
+        if self.state.escalated() || self.state.safe_mode {
             return;
         }
         if !self.drive_plan() {
@@ -70,10 +70,12 @@ impl Next<'_> {
 
     fn want_plan(&mut self) {
         let busy = self.state.live().any(|(_, worker)| worker.assignment.purpose == Purpose::Plan);
-        if busy || self.state.paused || self.parked(&RunKey::Plan) {
+        let lead = self.state.lead().cloned();
+        let gated = lead.as_ref().is_some_and(|lead| self.state.gated(lead, self.now.at));
+        if busy || gated || self.state.paused || self.parked(&RunKey::Plan) {
             return;
         }
-        match self.lead() {
+        match lead {
             Some(_) if 2 <= self.state.plan_refusals => {
                 self.propose_built_in("the lead's answer was no plan, twice".to_owned());
                 self.drive_plan();
@@ -81,13 +83,6 @@ impl Next<'_> {
             Some(agent) => self.request_worker(agent, Role::Lead, Purpose::Plan, Vec::new()),
             None => self.propose_built_in("no agent can plan".to_owned()),
         }
-    }
-
-    fn lead(&self) -> Option<crate::AgentName> {
-        let wanted = self.state.opened.as_ref().map(|opened| &opened.settings.lead)?;
-        let agents = self.state.agents();
-        let lead = agents.iter().find(|agent| agent.name == *wanted).or(agents.first())?;
-        Some(lead.name.clone())
     }
 
     pub(super) fn propose_built_in(&mut self, why: String) {
@@ -205,7 +200,10 @@ impl Next<'_> {
             self.prepare(id);
             return;
         }
-        if self.state.paused || !self.slot() || self.parked(&RunKey::Task(id.clone())) {
+        let gated = self.state.gated(&self.state.author(state), self.now.at);
+        // What an author left is kept before another one goes on from it.
+        let kept = !self.state.pending(|job| matches!(job, Job::Snapshot { task, .. } if task == id));
+        if self.state.paused || gated || !kept || !self.slot() || self.parked(&RunKey::Task(id.clone())) {
             return;
         }
         if let Some(why) = self.leads_nowhere(state) {

@@ -21,6 +21,30 @@ impl Next<'_> {
                 self.emit(Event::Warned { text: format!("{used:.0} % of the limit {limit} are used") });
             }
         }
+        let live: Vec<WorkerId> = self.state.live().map(|(id, _)| id).collect();
+        live.into_iter().for_each(|worker| self.limits_of(worker));
+    }
+
+    /// A worker's own limits. Its guardian watches the wall time, which a silent worker crosses as well.
+    fn limits_of(&mut self, worker: WorkerId) {
+        let Some(state) = self.state.workers.get(&worker).filter(|state| state.limited.is_none()) else {
+            return;
+        };
+        let warned = state.limits_warned.clone();
+        for used in limits::used_by(self.state, state, self.now.at) {
+            let (percent, limit) = (used.percent(), used.limit.to_owned());
+            if 100.0 <= percent && used.limit != "worker_minutes" {
+                let text = format!("{limit}: {} of {}", rounded(used.used), rounded(used.cap));
+                self.emit(Event::WorkerLimited { worker, limit, text });
+                self.step.effects.push(Effect::Stop { worker, now: false });
+                return;
+            }
+            if limits::NOTICE_PERCENT <= percent && !warned.contains(used.limit) {
+                let text = format!("{worker} has used {percent:.0} % of the limit {limit}");
+                self.emit(Event::WorkerLimitWarned { worker, limit });
+                self.emit(Event::Warned { text });
+            }
+        }
     }
 
     pub(super) fn finish_stop(&mut self, reason: StopReason) {
@@ -71,4 +95,9 @@ impl Next<'_> {
         }
         self.stop_workers(now);
     }
+}
+
+/// A number as people write it: whole where it is large, with cents where it is money.
+fn rounded(value: f64) -> String {
+    if value.fract() == 0.0 || 1000.0 <= value { format!("{value:.0}") } else { format!("{value:.2}") }
 }

@@ -97,7 +97,8 @@ impl Next<'_> {
             let verifying = self.state.pending(
                 |job| matches!(job, Job::Verify { review, worker, .. } if *review == id && seat.workers.contains(worker)),
             );
-            let parked = self.parked(&RunKey::Seat(id, seat.reviewer.clone()));
+            let parked = self.parked(&RunKey::Seat(id, seat.reviewer.clone()))
+                || self.state.gated(&seat.reviewer, self.now.at);
             if !live && !verifying && !parked && !self.state.paused {
                 self.request_worker(
                     seat.reviewer,
@@ -237,7 +238,7 @@ fn seats(
     let mut found: Vec<(AgentName, Vendor, Vec<TaskId>)> = Vec::new();
     for agent in state.agents() {
         let vendor = agent.dialect.vendor();
-        let foreign = |task: &&&crate::TaskState| state.vendor(&state.author(task)) != Some(vendor);
+        let foreign = |task: &&&crate::TaskState| !state.vendors_of_task(task).contains(&vendor);
         let scope: Vec<TaskId> = under.iter().filter(foreign).map(|task| task.task.id.clone()).collect();
         if !scope.is_empty() && !found.iter().any(|(_, of, _)| *of == vendor) {
             found.push((agent.name.clone(), vendor, scope));

@@ -11,13 +11,18 @@ mod worker;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     Actor, AgentEvent, AgentName, Asked, Assignment, Call, DecisionId, Entry, Event, Exit, Failed, Job,
     JobId, JobOutcome, Nonce, Notice, NoticeKind, Opened, ProcessIdentity, Purpose, QuestionId, RecoveryId,
     ReviewId, Role, RunKey, State, Told, UserError, WorkerId,
 };
+
+/// Times that a session is taken up after a crash within [`CRASH_WINDOW`] before it is taken up in safe mode.
+const MOST_CRASHES: usize = 3;
+/// SUPERVISION section 8.
+const CRASH_WINDOW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Anything that can reach a session. A closed list: this is all that can happen to us.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +94,13 @@ pub enum Input {
         act: crate::Act,
         /// Who.
         by: Actor,
+    },
+    /// The system's clock was set, or the machine slept.
+    ClockMoved {
+        /// By how much the clock is ahead of the time that passed at work, in milliseconds.
+        by_ms: i64,
+        /// The machine slept.
+        slept: bool,
     },
     /// Time has passed.
     Tick,
@@ -193,6 +205,7 @@ impl Next<'_> {
             Input::Ended { worker, exit, told, failed } => self.ended(worker, exit, told, failed),
             Input::Performed { job, outcome } => self.performed(job, outcome),
             Input::Act { act, by } => self.act(act, by),
+            Input::ClockMoved { by_ms, slept } => self.emit(Event::ClockMoved { by_ms, slept }),
             Input::Tick => self.tick(),
             Input::Close { now } => self.close(now),
         }
@@ -206,7 +219,8 @@ impl Next<'_> {
             return;
         }
         let crashed = self.state.ended.is_none();
-        self.emit(Event::SessionResumed { crashed });
+        let safe = self.state.safe_mode || (crashed && self.crash_loop());
+        self.emit(Event::SessionResumed { crashed, safe });
         // Whoever takes a session up wants it to go on; a pause outlives neither a stop nor its process.
         if self.state.paused {
             self.emit(Event::Unpaused);
@@ -218,10 +232,34 @@ impl Next<'_> {
 
     fn ready(&mut self) {
         self.emit(Event::SessionReady);
-        self.perform_pending();
+        if self.state.safe_mode {
+            self.ask_to_go_on();
+        } else {
+            self.perform_pending();
+        }
     }
 
-    fn perform_pending(&mut self) {
+    /// Taken up after a crash three times in five minutes: the next time something of this session may be what brings us
+    /// down (SUPERVISION section 8).
+    fn crash_loop(&self) -> bool {
+        let recent = |at: &&Timestamp| self.now.at.duration_since(**at) < CRASH_WINDOW;
+        MOST_CRASHES <= self.state.crashes.iter().filter(recent).count()
+    }
+
+    fn ask_to_go_on(&mut self) {
+        if self.state.open_questions().any(|(_, question)| question.asked.about == crate::About::SafeMode) {
+            return;
+        }
+        let text = format!(
+            "This session was taken up after a crash {MOST_CRASHES} times in five minutes, so nothing was started this \
+             time. Everything is kept. Look at the log for what happened; `retry` lets the session go on."
+        );
+        let choices = vec![crate::Choice::Retry, crate::Choice::Abandon];
+        let asked = Asked { text, about: crate::About::SafeMode, choices };
+        self.ask(asked, NoticeKind::Blocker, "The session crashes again and again");
+    }
+
+    pub(super) fn perform_pending(&mut self) {
         let pending: Vec<JobId> = self.state.jobs.keys().copied().collect();
         self.step.effects.extend(pending.into_iter().map(Effect::Perform));
     }

@@ -139,6 +139,12 @@ impl Next<'_> {
                 &format!("Choose one of {:?}.", asked.choices).to_lowercase(),
             ));
         }
+        if choice == Choice::HandOver && self.heir(&asked.about).is_none() {
+            return Err(refuse(
+                "no agent of another vendor can take this over now",
+                "Choose another way, or wait until one is free.",
+            ));
+        }
         let needs_text = matches!(choice, Choice::Override | Choice::Reply)
             || (choice == Choice::Instruct && !matches!(asked.about, About::Review { .. }));
         if needs_text && text.trim().is_empty() {
@@ -151,6 +157,13 @@ impl Next<'_> {
         self.follow(&asked.about, choice, text, by);
         self.thaw();
         Ok(())
+    }
+
+    /// Who would take a failed worker's place.
+    fn heir(&self, about: &About) -> Option<(WorkerId, crate::AgentName)> {
+        let About::Failure { worker } = about else { return None };
+        let heir = crate::recovery::successor(self.state, *worker, self.now.at)?;
+        Some((*worker, heir))
     }
 
     fn follow(&mut self, about: &About, choice: Choice, text: String, by: Actor) {
@@ -186,6 +199,16 @@ impl Next<'_> {
                 let (worker, call) = (*worker, call.clone());
                 self.step.effects.push(Effect::Reply { worker, call, text, error: false });
             }
+            (About::Failure { .. }, Choice::HandOver) => {
+                let failed = self.heir(about).and_then(|(worker, to)| {
+                    let (_, failed) = self.state.workers.get(&worker)?.end.clone()?;
+                    Some((worker, to, failed?))
+                });
+                if let Some((worker, to, failed)) = failed {
+                    self.repair(worker, failed, crate::Repair::HandOver { to });
+                }
+            }
+            (About::SafeMode, _) => self.perform_pending(),
             (About::Review { .. } | About::Failure { .. } | About::Job { .. }, _) => {}
         }
     }

@@ -1,5 +1,7 @@
 //! Whole sessions against a world that answers every effect at once: rules as data through one `check`.
 
+mod lost;
+
 use std::collections::VecDeque;
 
 use super::*;

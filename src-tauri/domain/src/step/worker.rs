@@ -4,7 +4,7 @@ use super::{Effect, Next};
 use crate::recovery;
 use crate::{
     About, Answer, Asked, Ballot, Call, Choice, Event, Exit, Failed, Failure, Job, JobId, JobOutcome,
-    NoticeKind, Plan, PlanSource, Purpose, ReviewId, RunKey, State, Subject, Told, WorkerId,
+    NoticeKind, Plan, PlanSource, Purpose, Repair, ReviewId, RunKey, State, Subject, Told, WorkerId,
 };
 
 impl Next<'_> {
@@ -86,6 +86,10 @@ impl Next<'_> {
         if before.end.is_some() {
             return; // an end is told once
         }
+        let failed = match (&before.limited, failed) {
+            (Some(text), Some(_)) => Some(Failed { failure: Failure::Limit, text: text.clone() }),
+            (_, failed) => failed,
+        };
         let (key, purpose) = (State::run_key(&before.assignment), before.assignment.purpose.clone());
         let told_answer = told.structured.clone().unwrap_or_else(|| told.answer.clone());
         self.emit(Event::WorkerEnded { worker, exit, told, failed: failed.clone() });
@@ -168,8 +172,7 @@ impl Next<'_> {
         let why = match recovery::next(self.state, worker, failed, self.now.at) {
             recovery::Next::GoOn => return,
             recovery::Next::Repair(repair) => {
-                let (recovery, failed) = (self.next_recovery(), failed.clone());
-                self.emit(Event::RecoveryStarted { recovery, worker, failed, repair });
+                self.repair(worker, failed.clone(), repair);
                 return;
             }
             recovery::Next::Person(why) => why,
@@ -193,7 +196,10 @@ impl Next<'_> {
                     failed.text,
                     self.remedy(&agent, &failed.failure)
                 );
-                let choices = vec![Choice::Retry, Choice::Abandon];
+                let mut choices = vec![Choice::Retry, Choice::Abandon];
+                if recovery::successor(self.state, worker, self.now.at).is_some() {
+                    choices.insert(1, Choice::HandOver);
+                }
                 let title = format!("{agent} needs you on {task}");
                 self.ask(
                     Asked { text, about: About::Failure { worker }, choices },
@@ -201,6 +207,44 @@ impl Next<'_> {
                     &title,
                 );
             }
+        }
+    }
+
+    /// Begins a repair. One that leaves the CLI's memory behind begins with a snapshot: what the next worker goes on from.
+    pub(super) fn repair(&mut self, worker: WorkerId, failed: Failed, repair: Repair) {
+        let Some(purpose) = self.state.workers.get(&worker).map(|state| state.assignment.purpose.clone())
+        else {
+            return;
+        };
+        let recovery = self.next_recovery();
+        self.emit(Event::RecoveryStarted { recovery, worker, failed, repair: repair.clone() });
+        match (repair, purpose) {
+            (Repair::HandOver { .. } | Repair::Fresh, Purpose::Task { task }) => {
+                self.snapshot(&task, worker, None, None);
+            }
+            (Repair::HandOver { to }, Purpose::Review { review }) => self.give_seat(review, worker, &to),
+            (
+                Repair::HandOver { .. }
+                | Repair::Fresh
+                | Repair::AddDirectory { .. }
+                | Repair::SkipGitCheck
+                | Repair::Wait { .. }
+                | Repair::Resume,
+                _,
+            ) => {}
+        }
+    }
+
+    /// The seat of a reviewer that cannot go on, to another one: with a nonce of its own, so that a late word of the first
+    /// one counts for nothing.
+    fn give_seat(&mut self, review: ReviewId, worker: WorkerId, to: &crate::AgentName) {
+        let seats = self.state.reviews.get(&review).map(|state| &state.review.seats[..]).unwrap_or_default();
+        let had = seats.iter().find(|seat| seat.workers.contains(&worker)).cloned();
+        if let (Some(had), Some(vendor)) = (had, self.state.vendor(to)) {
+            let from = had.reviewer.clone();
+            let (reviewer, nonce) = (to.clone(), self.nonce());
+            let seat = crate::Seat { reviewer, vendor, nonce, workers: Vec::new(), ballot: None, ..had };
+            self.emit(Event::SeatGiven { review, from, seat });
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Time since some fixed moment, suspends included where the system can tell.
-pub(super) fn now() -> Duration {
+pub(crate) fn now() -> Duration {
     #[cfg(unix)]
     {
         #[cfg(target_os = "linux")]
@@ -18,5 +18,18 @@ pub(super) fn now() -> Duration {
         static BEGAN: std::sync::LazyLock<std::time::Instant> =
             std::sync::LazyLock::new(std::time::Instant::now);
         BEGAN.elapsed()
+    }
+}
+
+/// Time since some fixed moment, without the time that the machine slept, where the system can tell.
+pub(crate) fn awake() -> Duration {
+    #[cfg(target_os = "linux")]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        now()
     }
 }

@@ -3,20 +3,24 @@
 
 use std::path::PathBuf;
 
-use domain::{CommitHash, Material, Purpose, ReviewId, Role, State, Subject, TaskId, WorkerId};
+use domain::{CommitHash, Event, Material, Purpose, ReviewId, Role, Seq, State, Subject, TaskId, WorkerId};
 
 use super::Context;
 use crate::trees::TreeError;
 
 /// Most documents handed to one worker.
 const MOST_DOCUMENTS: usize = 12;
+/// Most events told to somebody who goes on from another's work.
+const MOST_EVENTS: usize = 20;
+/// Entries that are searched for them, from the newest.
+const LOOKED_AT: usize = 4000;
 
 /// What has to be looked up for one worker; taken from the state, so that the looking up needs no state.
 pub(super) enum Wanted {
     /// The lead: a checkout of the base, the list of its files.
     Plan { seat: domain::AgentName, base: CommitHash },
     /// An author: its worktree, the architects' documents.
-    Task { path: PathBuf, documents: Vec<String>, head: CommitHash },
+    Task { path: PathBuf, documents: Vec<String>, head: CommitHash, before: Option<Before> },
     /// A reviewer: a frozen checkout, the diff of what it may judge.
     Review {
         review: ReviewId,
@@ -25,6 +29,15 @@ pub(super) enum Wanted {
         commit: CommitHash,
         paths: Vec<String>,
     },
+}
+
+/// Work that an author goes on from without remembering it.
+pub(super) struct Before {
+    worker: WorkerId,
+    /// The last entry known.
+    seq: Seq,
+    /// From the task's base to what was kept of it.
+    kept: Option<(CommitHash, CommitHash)>,
 }
 
 /// What a worker's prompt needs. `None` when the state knows no such worker, or its task has no tree.
@@ -36,9 +49,13 @@ pub(super) fn wanted(state: &State, worker: WorkerId) -> Option<Wanted> {
             Some(Wanted::Plan { seat: assignment.agent.clone(), base })
         }
         Purpose::Task { task } => {
-            let path = PathBuf::from(state.task(task)?.path.as_ref()?);
+            let found = state.task(task)?;
+            let path = PathBuf::from(found.path.as_ref()?);
             let documents = documents(state, task);
-            Some(Wanted::Task { path, documents, head: state.head.clone() })
+            let kept = found.course.snapshot.as_ref().map(|(commit, _)| (found.base.clone(), commit.clone()));
+            let after = assignment.after.filter(|_| assignment.resume.is_none());
+            let before = after.map(|worker| Before { worker, seq: state.seq, kept });
+            Some(Wanted::Task { path, documents, head: state.head.clone(), before })
         }
         Purpose::Review { review } => {
             let review = &state.reviews.get(review)?.review;
@@ -90,14 +107,19 @@ pub(super) fn look_up(context: &Context, wanted: Wanted) -> Result<Material, Tre
             let cwd = text(trees.freeze_seat(PLAN_SEAT, &seat, &base)?);
             Ok(Material { cwd, files: trees.list(&base)?, ..Material::default() })
         }
-        Wanted::Task { path, documents, head } => {
+        Wanted::Task { path, documents, head, before } => {
             let mut read = Vec::new();
             for name in documents {
                 if let Some(bytes) = trees.file_at(&head, &name)? {
                     read.push((name, String::from_utf8_lossy(&bytes).into_owned()));
                 }
             }
-            Ok(Material { cwd: text(path), documents: read, ..Material::default() })
+            let events = before.as_ref().map(|before| last_events(context, before)).unwrap_or_default();
+            let diff = match before.and_then(|before| before.kept) {
+                Some((base, commit)) => trees.diff(&base, &commit, &[])?.text,
+                None => String::new(),
+            };
+            Ok(Material { cwd: text(path), documents: read, diff, events, ..Material::default() })
         }
         Wanted::Review { review, seat, base, commit, paths } => {
             let cwd = text(trees.freeze_seat(review, &seat, &commit)?);
@@ -105,6 +127,23 @@ pub(super) fn look_up(context: &Context, wanted: Wanted) -> Result<Material, Tre
             Ok(Material { cwd, diff, ..Material::default() })
         }
     }
+}
+
+/// What a worker did last, in words. Only for orientation: a journal that cannot be read now leaves it empty.
+fn last_events(context: &Context, before: &Before) -> Vec<String> {
+    let from = Seq(before.seq.0.saturating_sub(LOOKED_AT as u64));
+    let entries = crate::journal::read_range(&context.folder, from, LOOKED_AT).unwrap_or_default();
+    let nobody = State::default();
+    let own = entries.iter().filter(|entry| {
+        matches!(&entry.event, Event::WorkerSaid { worker, .. } | Event::WorkerCalled { worker, .. }
+            if *worker == before.worker)
+    });
+    let mut lines: Vec<String> = own
+        .filter_map(|entry| domain::timeline(&nobody, entry))
+        .map(|item| domain::head(&item.text, 200))
+        .collect();
+    lines.drain(..lines.len().saturating_sub(MOST_EVENTS));
+    lines
 }
 
 /// The lead's checkout is kept like a reviewer's; reviews count from 1.

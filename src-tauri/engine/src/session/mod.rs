@@ -4,6 +4,7 @@
 //! could take back, and no effect begins before its intent is on disk.
 
 mod artifacts;
+mod clocks;
 mod control;
 mod home;
 mod material;
@@ -197,6 +198,7 @@ impl Run {
         info!(session = %self.context.opened.session, "session runs");
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut clocks = clocks::Clocks::new(clocks::Reading::now());
         let mailbox = control::watch(Arc::clone(&self.context));
         let resumed = first.iter().any(|input| matches!(input, Input::Resume { .. }));
         let mut batch: Vec<Message> = first.into_iter().map(Message::Input).collect();
@@ -216,7 +218,10 @@ impl Run {
                     Some(message) => batch.push(message),
                     None => break,
                 },
-                _ = tick.tick() => batch.push(Message::Input(Input::Tick)),
+                _ = tick.tick() => {
+                    batch.extend(clocks.moved().into_iter().map(Message::Input));
+                    batch.push(Message::Input(Input::Tick));
+                }
             }
             while batch.len() < BATCH {
                 match inputs.try_recv() {
