@@ -22,7 +22,10 @@ fn repairs(world: &World) -> Vec<String> {
     let name = |repair: &Repair| match repair {
         Repair::HandOver { to } => format!("to {to}"),
         Repair::Wait { until } => format!("wait {}", until.as_second()),
-        other => format!("{other:?}").to_lowercase(),
+        Repair::AddDirectory { .. } => "directory".to_owned(),
+        Repair::SkipGitCheck => "git check".to_owned(),
+        Repair::Resume => "resume".to_owned(),
+        Repair::Fresh => "fresh".to_owned(),
     };
     world.state.recoveries.values().map(|recovery| name(&recovery.repair)).collect()
 }
