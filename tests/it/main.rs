@@ -16,6 +16,8 @@ mod model_server;
 #[cfg(target_os = "linux")]
 mod outcomes;
 mod process;
+#[cfg(target_os = "linux")]
+mod quota;
 mod real_clis;
 #[cfg(target_os = "linux")]
 mod team;

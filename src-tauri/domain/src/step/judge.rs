@@ -37,7 +37,12 @@ impl Next<'_> {
             workers: Vec::new(),
             ballot: None,
         });
-        let seats = seats.collect();
+        let seats: Vec<Seat> = seats.collect();
+        let wanted = self.state.opened.as_ref().map_or(1, |opened| opened.settings.review.at_end);
+        if subject == Subject::Session && 3 <= self.state.vendors().len() && required < wanted {
+            let text = format!("only {required} vendor had no hand in the work, so {required} verdict decides at the end");
+            self.emit(Event::Warned { text });
+        }
         let base = self.base(&subject);
         let review = Review { id, subject, trigger, gate, about, round, tree, commit, base, required, seats };
         self.emit(Event::ReviewRequested { review });
@@ -58,7 +63,11 @@ impl Next<'_> {
     fn required(&self, subject: &Subject) -> u32 {
         let Some(rules) = self.state.opened.as_ref().map(|opened| &opened.settings.review) else { return 1 };
         match subject {
-            Subject::Session if 3 <= self.state.vendors().len() => rules.at_end.max(1),
+            Subject::Session if 3 <= self.state.vendors().len() => {
+                // A task that was handed over has two vendors behind it: more verdicts than there are judges cannot come.
+                let judges = seats(self.state, subject, true, u32::MAX).len();
+                rules.at_end.min(u32::try_from(judges).unwrap_or(u32::MAX)).max(1)
+            }
             Subject::Session | Subject::Validation { .. } => 1,
             Subject::Task { .. } => {
                 let others = u32::try_from(self.state.vendors().len().saturating_sub(1)).unwrap_or(1);
