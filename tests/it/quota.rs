@@ -46,7 +46,8 @@ fn handing_over_goes_on_from_the_tree_and_its_authors_judge_nothing() {
     assert_eq!((worker.assignment.agent.as_str(), &worker.assignment.resume), ("codex", &None));
     let folder = team.session().unwrap().join("workers");
     let prompt = fs::read_to_string(folder.join(format!("{}-codex-implementer.prompt.md", heir.0))).unwrap();
-    for part in ["claude (w2) worked on this task", "+half of the work", "Half of it is written.", "(yours)"] {
+    for part in ["claude (w2) worked on this task", "+half of the work", "Half of it is written.", "(yours)"]
+    {
         assert!(prompt.contains(part), "no {part:?}: {prompt}");
     }
     let reviewers: Vec<&str> = (state.reviews.values())

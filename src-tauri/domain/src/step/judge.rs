@@ -40,7 +40,9 @@ impl Next<'_> {
         let seats: Vec<Seat> = seats.collect();
         let wanted = self.state.opened.as_ref().map_or(1, |opened| opened.settings.review.at_end);
         if subject == Subject::Session && 3 <= self.state.vendors().len() && required < wanted {
-            let text = format!("only {required} vendor had no hand in the work, so {required} verdict decides at the end");
+            let text = format!(
+                "only {required} vendor had no hand in the work, so {required} verdict decides at the end"
+            );
             self.emit(Event::Warned { text });
         }
         let base = self.base(&subject);
