@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use domain::{
-    AgentInfo, Probe, Request, Response, Seq, SessionSummary, State, TimelineItem, TimelineKind, UserError,
-    WorkerId,
+    AgentInfo, Probe, ProbeState, Request, Response, Seq, SessionSummary, State, TimelineItem, TimelineKind,
+    UserError, WorkerId,
 };
-use engine::journal;
+use engine::{doctor, journal};
 use jiff::Timestamp;
 
 use crate::{
@@ -213,7 +213,9 @@ fn item_lines(item: &TimelineItem, view: &View) -> Vec<String> {
 /// # Errors
 /// What the engine says.
 pub(crate) async fn doctor(machine: &Machine) -> Result<ExitCode, UserError> {
-    let response = machine.engine.request(Request::Doctor).await?;
+    let target = machine.common.target.clone().or_else(|| std::env::current_dir().ok());
+    let target = target.map(|target| target.to_string_lossy().into_owned());
+    let response = machine.engine.request(Request::Doctor { target }).await?;
     let Response::Doctor { probes, agents } = &response else {
         return Err(unexpected("doctor"));
     };
@@ -222,7 +224,10 @@ pub(crate) async fn doctor(machine: &Machine) -> Result<ExitCode, UserError> {
     } else {
         report(probes, agents, &machine.view).iter().for_each(|line| out(line));
     }
-    Ok(if agents.is_empty() { ExitCode::from(6) } else { ExitCode::SUCCESS })
+    // An agent of several that does not work keeps no session from beginning; anything else does.
+    let of_machine = |probe: &&Probe| doctor::PROBES.contains(&probe.name.as_str());
+    let problem = probes.iter().filter(of_machine).any(|probe| probe.state == ProbeState::Problem);
+    Ok(if problem || agents.is_empty() { ExitCode::from(6) } else { ExitCode::SUCCESS })
 }
 
 /// The doctor's table.

@@ -13,7 +13,12 @@ use crate::{
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Request {
     /// What of the machine and the agents is in order. Answer: [`Response::Doctor`].
-    Doctor,
+    Doctor {
+        /// The project folder to look at as well, when there is one.
+        #[serde(default)]
+        #[cfg_attr(feature = "ts", ts(optional))]
+        target: Option<String>,
+    },
     /// All sessions of the workspace, newest first. Answer: [`Response::Sessions`].
     Sessions,
     /// Facts about a project folder. Answer: [`Response::Target`].

@@ -9,6 +9,7 @@ use std::{
 };
 
 use domain::{AgentInfo, AgentName, AgentSettings, Dialect, Settings};
+use sha2::{Digest, Sha256};
 
 mod account;
 mod login;
@@ -42,6 +43,8 @@ pub struct Found {
     pub place: Option<Place>,
     /// The file as it was found, before links and launchers were resolved.
     pub found_at: Option<PathBuf>,
+    /// What its program file is, as hexadecimal SHA-256: an update that keeps the version still shows.
+    pub hash: Option<String>,
     /// Whether it is signed in.
     pub signed_in: SignedIn,
     /// What works but is weaker, in sentences.
@@ -257,6 +260,7 @@ fn look(name: &AgentName, agent: &AgentSettings, env: &Environment, target: Opti
         agent: Err(AgentProblem::Disabled),
         place: None,
         found_at: None,
+        hash: None,
         signed_in: signed_in(dialect, &env),
         warnings: Vec::new(),
     };
@@ -278,11 +282,14 @@ fn search(found: &mut Found, command: Option<&str>, env: &Environment, target: O
     });
     let asked_in = asked_in(env, target);
     for (turn, candidate) in hits.good.into_iter().take(MOST_CANDIDATES).enumerate() {
-        let outcome = ask(&found.name, found.dialect, &candidate, &asked_in);
+        let (outcome, hash) = thread::scope(|scope| {
+            let hash = scope.spawn(|| hash(&candidate.program).ok());
+            (ask(&found.name, found.dialect, &candidate, &asked_in), hash.join().ok().flatten())
+        });
         let (good, hung) = (outcome.is_ok(), matches!(outcome, Err(AgentProblem::Hung { .. })));
         if good || turn == 0 {
             let passed_over = found.agent.as_ref().err().filter(|_| 0 < turn).map(ToString::to_string);
-            (found.place, found.found_at) = (Some(candidate.place), Some(candidate.found));
+            (found.place, found.found_at, found.hash) = (Some(candidate.place), Some(candidate.found), hash);
             found
                 .warnings
                 .extend(passed_over.map(|why| format!("Another installation was passed over: {why}.")));
@@ -295,6 +302,19 @@ fn search(found: &mut Found, command: Option<&str>, env: &Environment, target: O
     if let Ok(agent) = &found.agent {
         found.warnings.extend(agents::version_warning(found.dialect, &agent.version).map(capital));
     }
+}
+
+/// A program file as hexadecimal SHA-256.
+fn hash(program: &Path) -> std::io::Result<String> {
+    let (mut hash, mut file) = (Sha256::new(), std::fs::File::open(program)?);
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match std::io::Read::read(&mut file, &mut buffer)? {
+            0 => break,
+            count => hash.update(&buffer[..count]),
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// `~/…` in the settings, as people write it.

@@ -141,7 +141,7 @@ impl Engine {
     /// A sentence for people, with what to do.
     pub async fn request(&self, request: Request) -> Result<Response, UserError> {
         match request {
-            Request::Doctor => self.doctor().await,
+            Request::Doctor { target } => self.doctor(target).await,
             Request::Sessions => self.list().await,
             Request::Inspect { target } => self.inspect(target).await,
             Request::Open { goal, target, approve, unsandboxed } => {
@@ -212,12 +212,14 @@ impl Engine {
         Err(usage(&format!("there is no session {session}"), "List them with `orchestrate status`."))
     }
 
-    async fn doctor(&self) -> Result<Response, UserError> {
+    async fn doctor(&self, target: Option<String>) -> Result<Response, UserError> {
         let (options, settings) = (self.inner.options.clone(), self.inner.settings.clone());
         blocking(move || {
             let env = discover::environment();
+            // What is no folder has no repository; starting a session says what is wrong with it.
+            let target = target.and_then(|target| Path::new(&target).canonicalize().ok());
             let doctor::Checkup { probes, agents } =
-                doctor::probes(&settings, &options.workspace, None, &env);
+                doctor::probes(&settings, &options.workspace, target.as_deref(), &env);
             Ok(Response::Doctor { probes, agents })
         })
         .await

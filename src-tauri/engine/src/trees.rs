@@ -37,7 +37,7 @@ use domain::{CommitHash, JobOutcome, SessionId};
 pub use begin::Begun;
 pub use diff::{Diff, MOST_DIFF};
 pub use error::TreeError;
-pub use inspect::inspect;
+pub use inspect::{inspect, sane};
 pub use owned::Removed;
 
 use crate::git::{Git, Repository};

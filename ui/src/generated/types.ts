@@ -568,7 +568,11 @@ to: AgentName, };
 /**
  * What may be asked.
  */
-export type Request = { "type": "doctor" } | { "type": "sessions" } | { "type": "inspect", 
+export type Request = { "type": "doctor", 
+/**
+ * The project folder to look at as well, when there is one.
+ */
+target?: string, } | { "type": "sessions" } | { "type": "inspect", 
 /**
  * The folder.
  */

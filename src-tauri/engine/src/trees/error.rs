@@ -46,6 +46,12 @@ pub enum TreeError {
         /// The checkout's top folder.
         path: PathBuf,
     },
+    /// Another git command holds the index, or one was killed and left its lock.
+    #[error("another git command is at work in the project, or was killed in the middle: {} is there", path.display())]
+    Locked {
+        /// The lock.
+        path: PathBuf,
+    },
     /// A branch of the user's bears our name.
     #[error("there is a branch {name:?} that this session did not make; rename it, then start again")]
     BranchTaken {

@@ -48,6 +48,27 @@ pub fn inspect(git: &Git, target: &Path) -> Result<TargetFacts, TreeError> {
     Ok(facts)
 }
 
+/// Whether a folder belongs to a repository in which work can begin; `false` when it belongs to none. Reads only.
+///
+/// # Errors
+/// [`TreeError::NoWorkTree`], [`TreeError::Broken`], [`TreeError::NoCommits`], [`TreeError::Busy`],
+/// [`TreeError::Locked`], or what git says, for example of a repository of another user's.
+pub fn sane(git: &Git, target: &Path) -> Result<bool, TreeError> {
+    let target = names::canonical(target)?;
+    let Some(found) = locate(git, &target)? else { return Ok(false) };
+    if !found.born {
+        return Err(TreeError::NoCommits { path: found.top });
+    }
+    if let Some(what) = busy(&found.git_dir) {
+        return Err(TreeError::Busy { what, path: found.top });
+    }
+    let lock = found.git_dir.join("index.lock");
+    if lock.symlink_metadata().is_ok() {
+        return Err(TreeError::Locked { path: lock });
+    }
+    Ok(true)
+}
+
 /// Which repository a folder belongs to. A folder below a repository that tracks nothing in it (a home folder under
 /// version control, for example) belongs to none.
 pub(super) fn locate(git: &Git, target: &Path) -> Result<Option<Located>, TreeError> {
