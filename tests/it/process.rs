@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use domain::{Exit, ExitCause, ProcessIdentity};
 use engine::process::{
-    COOKIE, CommandSpec, Ended, ExitRecord, LineKind, Processes, Running, Spec, Tail, sweep,
+    COOKIE, Caps, CommandSpec, Ended, ExitRecord, LineKind, Processes, Running, Spec, Tail, sweep,
 };
 
 const PROBE: &str = env!("CARGO_BIN_EXE_process-probe");
@@ -50,7 +50,7 @@ impl Place {
             stderr: self.path("err"),
             record: self.path("exit.json"),
             cookie: self.cookie(),
-            wall: None,
+            caps: Caps::default(),
         }
     }
 
@@ -262,44 +262,35 @@ async fn a_stubborn_tree_is_gone_after_its_grace() {
 
 #[tokio::test]
 async fn a_frozen_tree_stands_still_and_can_be_stopped() {
-    let place = Place::new();
-    let script = "(while :; do echo tick; sleep 0.01; done) & echo ready; wait";
-    let running = processes().spawn(place.spec(script)).await.unwrap();
-    until("it ticks", || place.output().contains("tick"));
-    running.freeze();
-    let guardian = running.identity().pid;
-    let is_frozen = || {
-        let workers = place.alive().into_iter().filter(|pid| *pid != guardian);
-        // D: the parent in a vfork whose child was stopped before it called exec.
-        workers.filter_map(stat).all(|(state, _)| "TDZ".contains(state))
-    };
-    until("all are stopped", || {
-        is_frozen() && {
-            std::thread::sleep(Duration::from_millis(20));
-            is_frozen()
-        }
-    });
-    let before = place.output().len();
-    std::thread::sleep(Duration::from_millis(100));
-    assert_eq!(place.output().len(), before, "nothing is written while it is frozen");
-    running.thaw();
-    until("it ticks again", || before < place.output().len());
-    running.freeze();
-    until("all are stopped", || {
-        is_frozen() && {
-            std::thread::sleep(Duration::from_millis(20));
-            is_frozen()
-        }
-    });
-    running.stop(Duration::from_secs(20), ExitCause::Stopped);
-    assert_eq!(running.ended().await, by_signal(15, ExitCause::Stopped), "TERM reaches a frozen worker");
-    assert_eq!(place.alive(), [0; 0]);
+    for groups in [true, false] {
+        let place = Place::new();
+        let script = "(while :; do echo tick; sleep 0.01; done) & echo ready; wait";
+        let caps = Caps { groups, ..Caps::default() };
+        let running = processes().spawn(Spec { caps, ..place.spec(script) }).await.unwrap();
+        until("it ticks", || place.output().contains("tick"));
+        running.freeze();
+        let stands_still = || {
+            let before = place.output().len();
+            std::thread::sleep(Duration::from_millis(100));
+            place.output().len() == before
+        };
+        until("all are stopped", stands_still);
+        let before = place.output().len();
+        running.thaw();
+        until("it ticks again", || before < place.output().len());
+        running.freeze();
+        until("all are stopped", stands_still);
+        running.stop(Duration::from_secs(20), ExitCause::Stopped);
+        assert_eq!(running.ended().await, by_signal(15, ExitCause::Stopped), "TERM reaches a frozen worker");
+        assert_eq!(place.alive(), [0; 0]);
+    }
 }
 
 #[tokio::test]
 async fn a_worker_over_its_time_is_killed() {
     let place = Place::new();
-    let spec = Spec { wall: Some(Duration::from_millis(100)), ..place.spec(STUBBORN) };
+    let caps = Caps { wall: Some(Duration::from_millis(100)), ..Caps::default() };
+    let spec = Spec { caps, ..place.spec(STUBBORN) };
     let running = processes().spawn(spec).await.unwrap();
     assert_eq!(running.ended().await, by_signal(9, ExitCause::Limit));
     assert_eq!(place.alive(), [0; 0]);

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use domain::{Exit, ExitCause};
-use engine::process::{Ended, ExitRecord, LineKind, Processes, Spec, Tail, guardian_main};
+use engine::process::{Caps, Ended, ExitRecord, LineKind, Processes, Spec, Tail, guardian_main};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -40,7 +40,7 @@ fn own(folder: &Path, script: &str) -> Outcome {
             stderr: folder.join("err"),
             record: folder.join("exit.json"),
             cookie: folder.display().to_string(),
-            wall: None,
+            caps: Caps::default(),
         };
         let running = processes.spawn(spec).await?;
         let identity = serde_json::to_vec(running.identity())?;

@@ -165,12 +165,11 @@ impl Engine {
     /// `resume` goes on.
     pub async fn shutdown(&self, grace: Duration) {
         let handles: Vec<Handle> = self.sessions().values().cloned().collect();
-        let all = async {
-            for handle in &handles {
-                handle.close(grace.is_zero()).await;
-            }
-        };
-        let _ = tokio::time::timeout(CLOSE, all).await;
+        let mut all = tokio::task::JoinSet::new();
+        for handle in handles {
+            all.spawn(async move { handle.close(grace.is_zero()).await });
+        }
+        let _ = tokio::time::timeout(CLOSE, all.join_all()).await;
         self.sessions().clear();
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use domain::{Exit, ExitCause};
 
-use super::{Processes, SpawnError, Spec};
+use super::{Caps, Processes, SpawnError, Spec};
 use crate::private;
 
 /// A command of a shell.
@@ -67,7 +67,7 @@ impl Processes {
                 stderr: spec.log.clone(),
                 record: record.into(),
                 cookie: spec.cookie,
-                wall: Some(spec.timeout),
+                caps: Caps { wall: Some(spec.timeout), ..Caps::default() },
             })
             .await?;
         let end = running.end().wait().await;

@@ -1,6 +1,10 @@
-//! What an app tells a guardian: one JSON object per line on the control pipe. The end of the pipe is an order too.
+//! What an app tells a guardian, and a guardian its app: one JSON object per line on the control line between them.
+//! The end of that line is an order too.
+
+use std::marker::PhantomData;
 
 use domain::ExitCause;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// An order to a guardian.
@@ -27,26 +31,33 @@ pub(super) enum Order {
     Thaw,
 }
 
-impl Order {
-    /// The order as a line: short enough for a pipe to take it whole or not at all.
-    pub(super) fn line(self) -> Vec<u8> {
-        let mut line = serde_json::to_vec(&self).unwrap_or_default();
-        line.push(b'\n');
-        line
+/// As a line: short enough for the control line to take it whole or not at all.
+pub(super) fn line(said: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(said).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+/// What was said, out of the bytes of the control line.
+#[derive(Debug)]
+pub(super) struct Said<T> {
+    bytes: Vec<u8>,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Default for Said<T> {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), of: PhantomData }
     }
 }
 
-/// Orders out of the bytes of the pipe.
-#[derive(Debug, Default)]
-pub(super) struct Orders(Vec<u8>);
-
-impl Orders {
-    /// Takes bytes in, and hands out the orders that are complete. What is no order is passed over: only the app
+impl<T: DeserializeOwned> Said<T> {
+    /// Takes bytes in, and hands out what is complete. What cannot be read is passed over: only the other side
     /// can write here, and a newer one may know more.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<Order> {
-        self.0.extend_from_slice(bytes);
-        let Some(end) = memchr::memrchr(b'\n', &self.0) else { return Vec::new() };
-        let whole: Vec<u8> = self.0.drain(..=end).collect();
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<T> {
+        self.bytes.extend_from_slice(bytes);
+        let Some(end) = memchr::memrchr(b'\n', &self.bytes) else { return Vec::new() };
+        let whole: Vec<u8> = self.bytes.drain(..=end).collect();
         whole.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
     }
 }
@@ -59,12 +70,12 @@ mod tests {
     fn orders_survive_any_split() {
         let stop = Order::Stop { interrupt: false, grace_ms: 5000, cause: ExitCause::Stopped };
         let all = [stop, Order::Freeze, Order::Kill { cause: ExitCause::Silent }];
-        let mut bytes: Vec<u8> = all.iter().flat_map(|order| order.line()).collect();
+        let mut bytes: Vec<u8> = all.iter().flat_map(line).collect();
         bytes.extend_from_slice(b"what a newer app says\n");
         for at in 0..bytes.len() {
-            let mut orders = Orders::default();
-            let mut read = orders.feed(&bytes[..at]);
-            read.extend(orders.feed(&bytes[at..]));
+            let mut said = Said::default();
+            let mut read: Vec<Order> = said.feed(&bytes[..at]);
+            read.extend(said.feed(&bytes[at..]));
             assert_eq!(read, all, "split at {at}");
         }
     }

@@ -9,14 +9,34 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
-use super::table::Process;
+use super::table::{Process, descendants};
 
 /// All processes there are.
 pub(super) fn table() -> Vec<Process> {
-    let Ok(listed) = Command::new("/bin/ps").args(["-axo", "pid=,ppid=,state=,time="]).output() else {
+    let Ok(listed) = Command::new("/bin/ps").args(["-axo", "pid=,ppid=,state=,rss=,time="]).output() else {
         return Vec::new();
     };
     String::from_utf8_lossy(&listed.stdout).lines().filter_map(read).collect()
+}
+
+/// Everything below a process.
+pub(super) fn tree(root: u32) -> Vec<Process> {
+    descendants(table(), root)
+}
+
+/// All of it that is there; what it shares with others is counted for each of them.
+pub(super) fn memory(process: &Process) -> u64 {
+    process.resident
+}
+
+/// Not cheap to ask here.
+pub(super) fn threads() -> u64 {
+    0
+}
+
+/// Unknown here.
+pub(super) fn waits_in(_: &Process) -> String {
+    "the kernel".to_owned()
 }
 
 /// One process.
@@ -32,6 +52,8 @@ fn read(line: &str) -> Option<Process> {
         parent,
         started: 0,
         zombie: state.starts_with('Z'),
+        stuck: state.starts_with(['D', 'U']),
+        resident: words.next()?.parse::<u64>().ok()? * 1024,
         cpu: words.next().map_or(Duration::ZERO, time),
     })
 }
@@ -78,9 +100,4 @@ pub(super) fn cookie(_: u32) -> Option<String> {
 /// Not to be had here.
 pub(super) fn adopt_orphans() -> io::Result<()> {
     Ok(())
-}
-
-/// For control runs of the chaos recipes, which are run on Linux.
-pub(super) fn endless(_: &io::PipeReader) -> io::Result<std::fs::File> {
-    Err(io::ErrorKind::Unsupported.into())
 }

@@ -2,23 +2,32 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{PipeWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use domain::{Exit, ExitCause, ProcessIdentity};
 use tokio::process::Child;
 use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
-use super::order::Order;
+use super::order::{self, Order, Said};
+#[cfg(windows)]
+use super::platform::Control;
 use super::spec::{COOKIE, SpawnError, Spec};
-use super::table::{Process, descendants};
-use super::{ExitRecord, platform, sweep};
+use super::table::Process;
+#[cfg(unix)]
+use super::unix::Control;
+use super::{ExitRecord, TreeUsage, platform, sweep};
 use crate::private;
 use crate::weakness::{self, Weakness};
+
+/// Processes that are being started at the same time (SUPERVISION section 3).
+const IN_FLIGHT: usize = 4;
+/// First pause before a start is tried again that the system had no room for; doubled each time.
+const RETRY: Duration = Duration::from_millis(50);
+/// Tries of one start: about six seconds in all.
+const TRIES: u32 = 8;
 
 /// Starts processes, each under a guardian of its own.
 ///
@@ -27,11 +36,12 @@ use crate::weakness::{self, Weakness};
 #[derive(Clone, Debug)]
 pub struct Processes {
     requests: mpsc::Sender<Request>,
+    in_flight: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
 struct Request {
-    spec: Spec,
+    spec: Arc<Spec>,
     answer: oneshot::Sender<Result<Running, SpawnError>>,
 }
 
@@ -57,7 +67,7 @@ impl Processes {
             .name("spawner".to_owned())
             .spawn(serve)
             .map_err(|error| SpawnError::Guardian { program: name, why: error.to_string() })?;
-        Ok(Self { requests })
+        Ok(Self { requests, in_flight: Arc::new(Semaphore::new(IN_FLIGHT)) })
     }
 
     /// Starts a process. A program that cannot be started shows in its end, as [`ExitCause::NotStarted`].
@@ -65,8 +75,22 @@ impl Processes {
     /// # Errors
     /// [`SpawnError`].
     pub async fn spawn(&self, spec: Spec) -> Result<Running, SpawnError> {
+        let (spec, mut pause) = (Arc::new(spec), RETRY);
+        let _permit = self.in_flight.acquire().await.map_err(|_| SpawnError::ShuttingDown)?;
+        for _ in 1..TRIES {
+            match self.request(&spec).await {
+                Err(SpawnError::Busy { .. }) => tokio::time::sleep(pause).await,
+                done => return done,
+            }
+            pause *= 2;
+        }
+        self.request(&spec).await
+    }
+
+    async fn request(&self, spec: &Arc<Spec>) -> Result<Running, SpawnError> {
         let (answer, answered) = oneshot::channel();
-        self.requests.send(Request { spec, answer }).map_err(|_| SpawnError::ShuttingDown)?;
+        let request = Request { spec: Arc::clone(spec), answer };
+        self.requests.send(request).map_err(|_| SpawnError::ShuttingDown)?;
         answered.await.map_err(|_| SpawnError::ShuttingDown)?
     }
 }
@@ -76,8 +100,16 @@ impl Processes {
 #[derive(Clone, Debug)]
 pub struct Running {
     identity: ProcessIdentity,
-    control: Arc<Mutex<PipeWriter>>,
+    line: Arc<Mutex<ControlLine>>,
     ended: Ended,
+}
+
+/// Both directions of the talk with a guardian.
+#[derive(Debug)]
+struct ControlLine {
+    control: Control,
+    said: Said<TreeUsage>,
+    usage: TreeUsage,
 }
 
 /// Tells when a process has ended, without keeping it alive.
@@ -153,11 +185,26 @@ impl Running {
         self.ended.clone()
     }
 
+    /// What it and all it started use, as its guardian told it within the last second or so; nothing changed since.
+    #[must_use]
+    pub fn usage(&self) -> TreeUsage {
+        let mut line = self.line();
+        let ControlLine { control, said, usage } = &mut *line;
+        if let Some(newest) = said.feed(&control.received()).pop() {
+            *usage = newest;
+        }
+        *usage
+    }
+
     /// Processor time of its whole tree so far: a silent process whose time grows is at work.
     #[must_use]
     pub fn cpu_time(&self) -> Duration {
         let Some(own) = self.guardian() else { return Duration::ZERO };
-        descendants(platform::table(), own.pid).iter().fold(own.cpu, |sum, process| sum + process.cpu)
+        platform::tree(own.pid).iter().fold(own.cpu, |sum, process| sum + process.cpu)
+    }
+
+    fn line(&self) -> MutexGuard<'_, ControlLine> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn guardian(&self) -> Option<Process> {
@@ -170,31 +217,32 @@ impl Running {
     }
 
     fn order(&self, order: Order) {
-        let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         // A guardian that is gone needs no orders.
-        let _ = control.write_all(&order.line());
+        let _ = self.line().control.send(&order::line(&order));
         // Without a sandbox its worker could have stopped it.
         let _ = self.guardian().map(|guardian| platform::wake(&guardian));
     }
 }
 
 fn start(program: &Path, leading: &[OsString], spec: &Spec, runtime: &Handle) -> Result<Running, SpawnError> {
-    let refused = |error: std::io::Error| SpawnError::Guardian {
-        program: program.display().to_string(),
-        why: error.to_string(),
+    let refused = |error: std::io::Error| {
+        let (program, why) = (program.display().to_string(), error.to_string());
+        if is_passing(&error) {
+            SpawnError::Busy { program, why }
+        } else {
+            SpawnError::Guardian { program, why }
+        }
     };
-    let (orders, control) = std::io::pipe().map_err(refused)?;
-    let orders = if weakness::has(Weakness::NoGuardian) {
-        Stdio::from(platform::endless(&orders).map_err(refused)?)
-    } else {
-        Stdio::from(orders)
-    };
+    let (orders, control) = Control::pair().map_err(refused)?;
+    // For control runs: a guardian that holds the app's end itself never comes to the end of the line.
+    let kept =
+        weakness::has(Weakness::NoGuardian).then(|| control.inherited()).transpose().map_err(refused)?;
     let mut command = std::process::Command::new(program);
     command.args(leading).args(arguments(spec));
     command.env_clear().envs(&spec.env).env(COOKIE, &spec.cookie).current_dir("/");
     command.stdin(orders).stdout(output(&spec.stdout)?).stderr(output(&spec.stderr)?);
     #[cfg(unix)]
-    super::unix::detach(&mut command);
+    super::unix::detach(&mut command, kept.is_none());
     match std::fs::remove_file(&spec.record) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(SpawnError::file(&spec.record, &error));
@@ -202,6 +250,7 @@ fn start(program: &Path, leading: &[OsString], spec: &Spec, runtime: &Handle) ->
         Ok(()) | Err(_) => {}
     }
     let guardian = tokio::process::Command::from(command).spawn().map_err(refused)?;
+    drop(kept);
     let pid = guardian.id().unwrap_or(0);
     // Nobody has waited for it yet, so this is the one even if it has ended already.
     let started = platform::find(pid).map_or(0, |found| found.started);
@@ -212,7 +261,11 @@ fn start(program: &Path, leading: &[OsString], spec: &Spec, runtime: &Handle) ->
     });
     Ok(Running {
         identity: ProcessIdentity { pid, started, boot: platform::boot() },
-        control: Arc::new(Mutex::new(control)),
+        line: Arc::new(Mutex::new(ControlLine {
+            control,
+            said: Said::default(),
+            usage: TreeUsage::default(),
+        })),
         ended: Ended(ended),
     })
 }
@@ -221,10 +274,16 @@ fn arguments(spec: &Spec) -> Vec<OsString> {
     let mut args: Vec<OsString> = vec!["--record".into(), spec.record.clone().into()];
     args.extend(["--cwd".into(), spec.cwd.clone().into()]);
     args.extend(spec.stdin.iter().flat_map(|stdin| ["--stdin".into(), stdin.clone().into()]));
-    args.extend(spec.wall.iter().flat_map(|wall| ["--wall-ms".into(), wall.as_millis().to_string().into()]));
+    args.extend(["--caps".into(), serde_json::to_string(&spec.caps).unwrap_or_default().into()]);
     args.extend(["--".into(), spec.program.clone().into()]);
     args.extend(spec.args.iter().cloned());
     args
+}
+
+/// Too many processes, no memory for one more, or a program that is just being replaced: it is worth another try.
+pub(super) fn is_passing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ExecutableFileBusy, OutOfMemory, WouldBlock};
+    matches!(error.kind(), WouldBlock | OutOfMemory | ExecutableFileBusy)
 }
 
 fn output(path: &Path) -> Result<File, SpawnError> {

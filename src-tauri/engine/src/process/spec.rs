@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+
+use super::Caps;
 
 /// The variable that marks every process of a worker, for the sweep after a crash.
 pub const COOKIE: &str = "AW_COOKIE";
@@ -29,8 +30,8 @@ pub struct Spec {
     pub record: PathBuf,
     /// Unique to this process among all that ever ran: the value of [`COOKIE`].
     pub cookie: String,
-    /// The longest it may take, suspends of the machine included; a last line of defence, without grace.
-    pub wall: Option<Duration>,
+    /// What it and all it starts may use; crossing one ends it without grace, as [`Limit`](domain::ExitCause::Limit).
+    pub caps: Caps,
 }
 
 /// Why a process could not be started.
@@ -47,6 +48,16 @@ pub enum SpawnError {
     /// The system refused a process.
     #[error("cannot start a guardian ({program}): {why}")]
     Guardian {
+        /// The program.
+        program: String,
+        /// The system's words.
+        why: String,
+    },
+    /// The system has no room for a process just now, and had none for several seconds.
+    #[error(
+        "the system has no room for one more process ({program}): {why}; close some programs, or run fewer workers"
+    )]
+    Busy {
         /// The program.
         program: String,
         /// The system's words.

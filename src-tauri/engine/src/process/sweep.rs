@@ -40,6 +40,7 @@ pub fn sweep(records: &[ProcessIdentity], cookies: &[String]) -> Swept {
         if empty == 2 || PATIENCE < begin.elapsed() {
             let mut killed: Vec<u32> = killed.into_iter().collect();
             killed.sort_unstable();
+            super::cgroup::tidy();
             return Swept { killed, left: found.iter().map(|process| process.pid).collect() };
         }
         killed.extend(

@@ -12,6 +12,10 @@ pub(super) struct Process {
     pub(super) started: u64,
     /// Ended, and waits for its parent to take note.
     pub(super) zombie: bool,
+    /// Waits in the kernel for something that no signal interrupts.
+    pub(super) stuck: bool,
+    /// Memory of it that is there, shared or not, in bytes; 0 where unknown.
+    pub(super) resident: u64,
     /// Processor time of it and of those children that it waited for.
     pub(super) cpu: Duration,
 }
@@ -49,7 +53,7 @@ mod tests {
     use super::*;
 
     fn process(pid: u32, parent: u32) -> Process {
-        Process { pid, parent, started: 1, zombie: false, cpu: Duration::ZERO }
+        Process { pid, parent, started: 1, zombie: false, stuck: false, resident: 0, cpu: Duration::ZERO }
     }
 
     #[test]

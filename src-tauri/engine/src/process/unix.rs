@@ -5,26 +5,82 @@
     reason = "code between fork and exec, signal handlers and resource usage have no safe interface"
 )]
 
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Lets a guardian begin its own session: no terminal, so neither Ctrl-C nor a closed window reaches it.
-pub(super) fn detach(command: &mut Command) {
-    let prepare = || {
+use rustix::process::{Resource, Rlimit};
+
+use super::Caps;
+
+/// The app's end of the control line to a guardian.
+#[derive(Debug)]
+pub(super) struct Control(UnixStream);
+
+impl Control {
+    /// A new line; the first half becomes the guardian's standard input.
+    pub(super) fn pair() -> io::Result<(Stdio, Self)> {
+        let (guardian, app) = UnixStream::pair()?;
+        // Neither side may ever wait for the other one to read.
+        guardian.set_nonblocking(true)?;
+        app.set_nonblocking(true)?;
+        Ok((Stdio::from(OwnedFd::from(guardian)), Self(app)))
+    }
+
+    /// This end once more, as what is started next inherits it: for control runs.
+    pub(super) fn inherited(&self) -> io::Result<OwnedFd> {
+        Ok(rustix::io::dup(&self.0)?)
+    }
+
+    /// Says something.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    /// What the guardian has said since.
+    pub(super) fn received(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // At the end of the line or with nothing more to read: both are all there is.
+        let _ = self.0.read_to_end(&mut bytes);
+        bytes
+    }
+}
+
+/// Lets a guardian begin its own session: no terminal, so neither Ctrl-C nor a closed window reaches it. It gets no
+/// descriptors but the first three, unless `closed` is false.
+pub(super) fn detach(command: &mut Command, closed: bool) {
+    let prepare = move || {
         rustix::process::setsid()?;
-        close_others();
+        if closed {
+            close_others();
+        }
         Ok(())
     };
     // SAFETY: `prepare` makes system calls only: it neither allocates nor takes locks.
     unsafe { command.pre_exec(prepare) };
 }
 
-/// Lets a worker lead its own process group, and end should its guardian be killed.
-pub(super) fn prepare_worker(command: &mut Command) {
+/// Lets a worker lead its own process group, and end should its guardian be killed; puts it into its control groups
+/// (whose `doors` are files that take a pid) and under those limits that the kernel has for single processes.
+pub(super) fn prepare_worker(command: &mut Command, doors: Vec<File>, caps: &Caps) {
     command.process_group(0);
     let guardian = rustix::process::getpid();
+    let (file, data) = (caps.file, caps.memory.map(|most| most.saturating_mul(2)));
     let prepare = move || {
+        for door in &doors {
+            // One that does not let it in is noticed afterwards.
+            let _ = rustix::io::write(door.as_fd(), b"0");
+        }
+        // Behind the app and the user's own work; the guardian may stand before them.
+        let _ = rustix::process::setpriority_process(None, 5);
+        limit(Resource::Fsize, file);
+        // Never the address space: V8 and wasm reserve far more than they use. Only a backstop: what the tree uses
+        // together is measured, and a single process that gets here has twice of what is allowed.
+        limit(Resource::Data, data);
         #[cfg(target_os = "linux")]
         {
             rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
@@ -39,6 +95,13 @@ pub(super) fn prepare_worker(command: &mut Command) {
     let _ = guardian;
     // SAFETY: `prepare` makes system calls only: it neither allocates nor takes locks.
     unsafe { command.pre_exec(prepare) };
+}
+
+/// Both soft and hard; a higher one than is allowed already changes nothing.
+fn limit(what: Resource, most: Option<u64>) {
+    if most.is_some() {
+        let _ = rustix::process::setrlimit(what, Rlimit { current: most, maximum: most });
+    }
 }
 
 /// Marks every descriptor but the first three to be closed at exec: libraries open some without asking for that.
@@ -84,4 +147,21 @@ pub(super) fn usage_of_children() -> (Duration, Duration, u64) {
     };
     let unit = if cfg!(target_os = "macos") { 1024 } else { 1 };
     (time(usage.ru_utime), time(usage.ru_stime), u64::try_from(usage.ru_maxrss).unwrap_or(0) / unit)
+}
+
+/// Size of standard output, in bytes.
+pub(super) fn size_of_output() -> u64 {
+    size(&rustix::fs::fstat(rustix::stdio::stdout()))
+}
+
+/// Size of standard output and standard error together, in bytes.
+pub(super) fn output_bytes() -> u64 {
+    let (out, err) = (rustix::fs::fstat(rustix::stdio::stdout()), rustix::fs::fstat(rustix::stdio::stderr()));
+    let same =
+        matches!((&out, &err), (Ok(out), Ok(err)) if (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino));
+    size(&out) + if same { 0 } else { size(&err) }
+}
+
+fn size(stat: &rustix::io::Result<rustix::fs::Stat>) -> u64 {
+    stat.as_ref().map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0))
 }

@@ -3,13 +3,41 @@
 //! here, rather than one that nobody could take down.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, PipeWriter, Write};
 use std::path::Path;
+use std::process::Stdio;
 
 use domain::{Exit, ExitCause};
 
 use super::ExitRecord;
 use super::table::Process;
+
+/// The app's end of the control line to a guardian.
+#[derive(Debug)]
+pub(super) struct Control(PipeWriter);
+
+impl Control {
+    /// A new line; the first half becomes the guardian's standard input.
+    pub(super) fn pair() -> io::Result<(Stdio, Self)> {
+        let (guardian, app) = io::pipe()?;
+        Ok((Stdio::from(guardian), Self(app)))
+    }
+
+    /// For control runs, which are made on Linux.
+    pub(super) fn inherited(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Says something.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    /// Nothing is said here.
+    pub(super) fn received(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+}
 
 /// Leaves a record that says why nothing was started. Gives 0 when it is written, 1 when not, 2 for wrong arguments.
 #[must_use]
@@ -31,6 +59,11 @@ pub(super) fn find(_: u32) -> Option<Process> {
     None
 }
 
+/// None is looked at.
+pub(super) fn tree(_: u32) -> Vec<Process> {
+    Vec::new()
+}
+
 /// None is killed.
 pub(super) fn kill(_: &Process) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
@@ -49,9 +82,4 @@ pub(super) fn boot() -> String {
 /// Unknown here.
 pub(super) fn cookie(_: u32) -> Option<String> {
     None
-}
-
-/// For control runs of the chaos recipes, which are run on Linux.
-pub(super) fn endless(_: &io::PipeReader) -> io::Result<std::fs::File> {
-    Err(io::ErrorKind::Unsupported.into())
 }

@@ -10,6 +10,8 @@ mod home;
 mod material;
 mod perform;
 mod recover;
+mod space;
+mod watchdog;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -49,6 +51,8 @@ pub(crate) enum Message {
     Input(Input),
     /// From a person; the answer says whether it was accepted.
     Act(Act, Actor, oneshot::Sender<Result<(), UserError>>),
+    /// The disk is low on room, and what to say of it; `None` when there is room again.
+    Space(Option<String>),
 }
 
 /// Everything of a session that does not change while it runs.
@@ -138,6 +142,7 @@ pub(crate) fn start(start: Start) -> Result<Handle, UserError> {
         state,
         cell,
         trouble: trouble_cell,
+        low: None,
         workers: BTreeMap::new(),
         finished: false,
         closing: false,
@@ -188,6 +193,8 @@ struct Run {
     state: State,
     cell: watch::Sender<State>,
     trouble: watch::Sender<Option<String>>,
+    /// Why nobody works although the journal can be written: the disk is low on room.
+    low: Option<String>,
     workers: BTreeMap<WorkerId, mpsc::UnboundedSender<worker::Control>>,
     finished: bool,
     closing: bool,
@@ -200,6 +207,7 @@ impl Run {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut clocks = clocks::Clocks::new(clocks::Reading::now());
         let mailbox = control::watch(Arc::clone(&self.context));
+        let space = space::watch(Arc::clone(&self.context));
         let resumed = first.iter().any(|input| matches!(input, Input::Resume { .. }));
         let mut batch: Vec<Message> = first.into_iter().map(Message::Input).collect();
         if resumed {
@@ -231,6 +239,7 @@ impl Run {
             }
         }
         mailbox.abort();
+        space.abort();
         info!(session = %self.context.opened.session, "session is closed");
     }
 
@@ -245,6 +254,10 @@ impl Run {
             let (input, reply) = match message {
                 Message::Input(input) => (input, None),
                 Message::Act(act, by, reply) => (Input::Act { act, by }, Some(reply)),
+                Message::Space(low) => {
+                    self.space(low);
+                    continue;
+                }
             };
             self.closing |= matches!(input, Input::Close { .. });
             let now = Now { at: Timestamp::now(), entropy: uuid::Uuid::new_v4().as_u128() };
@@ -278,7 +291,7 @@ impl Run {
             error!(%fault, "the journal cannot be written; the session waits");
             if !told {
                 told = true;
-                self.in_trouble(&fault.to_string());
+                self.in_trouble("The session cannot be written down", &fault.to_string());
             }
             tokio::time::sleep(RETRY_WRITE).await;
             if let Err(fault) = self.journal.reopen() {
@@ -286,21 +299,42 @@ impl Run {
             }
         }
         if told {
-            let _ = self.trouble.send(None);
-            for (id, worker) in self.workers.iter().filter(|(id, _)| !self.state.frozen(**id)) {
-                info!(worker = %id, "goes on");
-                let _ = worker.send(worker::Control::Thaw);
-            }
+            self.out_of_trouble();
         }
     }
 
+    /// The disk got low on room, or there is room again.
+    fn space(&mut self, low: Option<String>) {
+        let title = "The disk is almost full";
+        match &low {
+            Some(why) => self.in_trouble(title, why),
+            None => info!("there is room on the disk again"),
+        }
+        self.low = low;
+        self.out_of_trouble();
+    }
+
+    /// The journal can be written. Unless the disk is low on room, all go on who are not held by something else.
+    fn out_of_trouble(&self) {
+        let _ = self.trouble.send(self.low.clone());
+        if self.low.is_some() {
+            return;
+        }
+        for (id, worker) in self.workers.iter().filter(|(id, _)| !self.state.frozen(**id)) {
+            info!(worker = %id, "goes on");
+            let _ = worker.send(worker::Control::Thaw);
+        }
+        let session = self.context.opened.session.clone();
+        let _ = self.context.signals.send(Signal::Changed { session, seq: Seq(self.journal.last().0) });
+    }
+
     /// Nobody works while nothing can be written down; the user is told, although the journal cannot be.
-    fn in_trouble(&self, why: &str) {
+    fn in_trouble(&self, title: &str, why: &str) {
         for worker in self.workers.values() {
             let _ = worker.send(worker::Control::Freeze);
         }
         let _ = self.trouble.send(Some(why.to_owned()));
-        let title = "The session cannot be written down".to_owned();
+        let title = title.to_owned();
         let notice =
             domain::Notice { kind: domain::NoticeKind::Blocker, title, body: domain::head(why, 200) };
         let session = self.context.opened.session.clone();
@@ -312,6 +346,9 @@ impl Run {
         match effect {
             Effect::Spawn(worker) => {
                 let (control, controls) = mpsc::unbounded_channel();
+                if self.low.is_some() {
+                    let _ = control.send(worker::Control::Freeze);
+                }
                 self.workers.insert(worker, control);
                 tokio::spawn(worker::drive(
                     Arc::clone(&self.context),
@@ -320,8 +357,16 @@ impl Run {
                     controls,
                 ));
             }
-            Effect::Stop { worker, now } => self.tell(worker, worker::Control::Stop { now }),
+            Effect::Stop { worker, now } => {
+                let grace = match (now, self.closing) {
+                    (true, _) => Duration::ZERO,
+                    (false, true) => worker::QUIT_GRACE,
+                    (false, false) => worker::GRACE,
+                };
+                self.tell(worker, worker::Control::Stop { grace });
+            }
             Effect::Freeze(worker) => self.tell(worker, worker::Control::Freeze),
+            Effect::Thaw(_) if self.low.is_some() => {}
             Effect::Thaw(worker) => self.tell(worker, worker::Control::Thaw),
             Effect::Perform(job) => {
                 if let Some(what) = self.state.jobs.get(&job).cloned() {

@@ -6,32 +6,37 @@ use std::time::Duration;
 
 use agents::{AnswerShape, Home, Launch, LaunchRequest, McpServer, Reader};
 use domain::{
-    AgentError, AgentEvent, AgentInfo, Assignment, Exit, ExitCause, Failed, Failure, Input, Purpose, State,
-    Told, Usage, WorkerId,
+    AgentError, AgentEvent, AgentInfo, Assignment, Dialect, Exit, ExitCause, Failed, Failure, Input, Notice,
+    NoticeKind, Purpose, State, Status, StatusKind, Told, Usage, WorkerId,
 };
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use super::watchdog::{Finding, Patience, Seen, Watchdog, span};
 use super::{Context, home, material};
 use crate::calls;
+use crate::door::Signal;
 use crate::private;
-use crate::process::{ExitRecord, LineKind, Running, Spec, Tail};
+use crate::process::{Caps, ExitRecord, Limited, LineKind, Running, Spec, Tail, clock};
 
 /// How long a CLI may take to leave after it was asked to (SUPERVISION section 5).
-const GRACE: Duration = Duration::from_secs(5);
-/// How long a CLI may stay after its result (SUPERVISION section 4: claude-code #25629). claude waits for commands of
-/// its own in the background, so a silent one is given this long, a talking one longer.
-const LINGER: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
+/// The same when the program is being closed.
+pub(super) const QUIT_GRACE: Duration = Duration::from_secs(2);
 /// How often liveness is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// The largest file that a worker may write, in bytes: a backstop (SUPERVISION section 4).
+const LARGEST_FILE: u64 = 8 << 30;
 /// Most characters of a CLI's errors that classification looks at.
 const MOST_STDERR: usize = 16_000;
 
 /// What the session's loop tells a worker's driver.
 #[derive(Clone, Debug)]
 pub(crate) enum Control {
-    Stop { now: bool },
+    /// Asked to leave, killed after the grace; at once when that is zero.
+    Stop {
+        grace: Duration,
+    },
     Freeze,
     Thaw,
 }
@@ -94,7 +99,10 @@ pub(super) async fn drive(
     };
     context.send(Input::Started { worker, process: running.identity().clone(), argv }).await;
     let reader = Reader::new(info.dialect).after(before);
-    let mut driver = Driver { context, worker, files, reader, running, frozen: false, stopping: None };
+    let caps = caps(&context.opened.settings.limits);
+    let dialect = info.dialect;
+    let mut driver =
+        Driver { context, worker, files, reader, running, dialect, caps, frozen: false, stopping: None };
     driver.follow(&mut controls).await;
 }
 
@@ -151,8 +159,22 @@ async fn prepare(
         stderr: files.stderr.clone(),
         record: files.record.clone(),
         cookie: cookie(context, worker),
-        wall: Some(Duration::from_secs(60 * u64::from(context.opened.settings.limits.worker_minutes.max(1)))),
+        caps: caps(&context.opened.settings.limits),
     })
+}
+
+/// The limits of one worker that its guardian sees to.
+fn caps(limits: &domain::Limits) -> Caps {
+    let minutes = |minutes: u32| Duration::from_secs(60 * u64::from(minutes.max(1)));
+    Caps {
+        memory: Some(limits.worker_memory_mib.max(1).saturating_mul(1 << 20)),
+        processes: Some(u64::from(limits.worker_processes.max(1))),
+        cpu: Some(minutes(limits.worker_cpu_minutes)),
+        output: Some(limits.output_bytes),
+        file: Some(LARGEST_FILE),
+        wall: Some(minutes(limits.worker_minutes)),
+        groups: true,
+    }
 }
 
 /// What marks a worker's processes, for the sweep after a crash.
@@ -238,6 +260,8 @@ struct Driver {
     files: Files,
     reader: Reader,
     running: Running,
+    dialect: Dialect,
+    caps: Caps,
     frozen: bool,
     /// Why we are taking it down.
     stopping: Option<ExitCause>,
@@ -260,30 +284,36 @@ impl Driver {
             }
         };
         let (mut exit, mut open, mut calling): (Option<Exit>, bool, bool) = (None, true, true);
-        let mut alive = Alive::new(Instant::now());
+        let mut told = true;
+        let mut dog = Watchdog::new(patience(&self.context.opened.settings.limits), clock::awake());
         let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while open || calling || exit.is_none() {
             tokio::select! {
                 line = out.next(), if open => match line {
                     Some(line) => {
-                        alive.heard(Instant::now());
+                        dog.heard(clock::awake());
                         self.read(&line.bytes, line.kind, line.end_offset).await;
                     }
                     None => open = false,
                 },
                 line = calls.next(), if calling => match line {
                     Some(line) => {
-                        alive.heard(Instant::now());
+                        dog.heard(clock::awake());
                         self.called(&line.bytes, line.end_offset).await;
                     }
                     None => calling = false,
                 },
                 ended = self.running.ended(), if exit.is_none() => exit = Some(ended),
-                control = controls.recv() => match control {
+                control = controls.recv(), if told => match control {
                     Some(control) => self.control(control),
-                    None => self.stop(ExitCause::Stopped, false), // the session's loop is gone
+                    None => {
+                        // The session's loop is gone.
+                        told = false;
+                        self.stop(ExitCause::Stopped, GRACE);
+                    }
                 },
-                _ = look.tick(), if exit.is_none() => self.look(&mut alive),
+                _ = look.tick(), if exit.is_none() => self.look(&mut dog).await,
             }
         }
         let exit = exit.unwrap_or(Exit { code: None, signal: None, cause: ExitCause::Left });
@@ -316,7 +346,7 @@ impl Driver {
 
     fn control(&mut self, control: Control) {
         match control {
-            Control::Stop { now } => self.stop(ExitCause::Stopped, now),
+            Control::Stop { grace } => self.stop(ExitCause::Stopped, grace),
             Control::Freeze => {
                 self.frozen = true;
                 self.running.freeze();
@@ -328,79 +358,71 @@ impl Driver {
         }
     }
 
-    fn stop(&mut self, cause: ExitCause, now: bool) {
-        debug!(worker = %self.worker, ?cause, now, "a worker is being stopped");
+    fn stop(&mut self, cause: ExitCause, grace: Duration) {
+        debug!(worker = %self.worker, ?cause, ?grace, "a worker is being stopped");
         self.stopping.get_or_insert(cause);
-        if self.frozen {
-            self.running.thaw(); // a frozen process cannot hear that it is asked to leave
-        }
-        if now {
+        // These two write their state down on it, and take their own children with them (measured). One that has given
+        // its result would put another one after it.
+        let by_interrupt =
+            matches!(self.dialect, Dialect::Claude | Dialect::Codex) && cause != ExitCause::Lingered;
+        if grace.is_zero() {
             self.running.stop_now(cause);
+        } else if by_interrupt {
+            self.running.interrupt(grace, cause);
         } else {
-            self.running.stop(GRACE, cause);
+            self.running.stop(grace, cause);
         }
     }
 
-    /// A silent worker is looked at before it is called silent: a compile says nothing and works.
-    fn look(&mut self, alive: &mut Alive) {
-        let (now, limits) = (Instant::now(), &self.context.opened.settings.limits);
+    async fn look(&mut self, dog: &mut Watchdog) {
         if self.stopping.is_some() {
             return;
         }
-        if self.frozen {
-            alive.heard(now);
-            return;
+        let usage = self.running.usage();
+        for text in dog.notices(&self.caps, &usage) {
+            self.tell(StatusKind::LimitWarning, text).await;
         }
-        let size = std::fs::metadata(&self.files.stdout).map_or(0, |found| found.len());
-        if limits.output_bytes < size {
-            return self.stop(ExitCause::Limit, true);
-        }
-        let silent = now.duration_since(alive.last);
-        if self.reader.terminal_seen() && LINGER < silent {
-            return self.stop(ExitCause::Lingered, false);
-        }
-        let most = if alive.first {
-            Duration::from_secs(u64::from(limits.start_seconds.max(1)))
-        } else {
-            Duration::from_secs(60 * u64::from(limits.silent_minutes.max(1)))
+        let seen = Seen {
+            cpu: usage.cpu,
+            frozen: self.frozen,
+            asks: calls::waiting(&self.files.calls, &self.files.answers),
+            result: self.reader.terminal_seen(),
         };
-        if most < silent && !alive.works(self.running.cpu_time(), now) && !self.reader_waits() {
-            self.stop(ExitCause::Silent, false);
+        match dog.look(clock::awake(), seen) {
+            Finding::Well => {}
+            Finding::Silent { since, stopped_in } => self.is_silent(since, stopped_in).await,
+            Finding::Hung => self.stop(ExitCause::Silent, GRACE),
+            Finding::Lingers => self.stop(ExitCause::Lingered, GRACE),
         }
     }
 
-    /// A worker that waits for the user's answer is silent for a good reason.
-    fn reader_waits(&self) -> bool {
-        calls::waiting(&self.files.calls, &self.files.answers)
+    /// The user hears of it before anything is done: there may be a reason that we cannot see.
+    async fn is_silent(&self, since: Duration, stopped_in: Duration) {
+        let (since, more) = (span(since), span(stopped_in));
+        let text = format!(
+            "Silent for {since}, and nothing of it works. It will be stopped and resumed in {more}, unless it goes on."
+        );
+        let notice = Notice {
+            kind: NoticeKind::Blocker,
+            title: format!("{} is silent", self.worker),
+            body: text.clone(),
+        };
+        self.tell(StatusKind::Note, text).await;
+        let session = self.context.opened.session.clone();
+        let _ = self.context.signals.send(Signal::Notice { session, notice });
+    }
+
+    /// Something that we, not the worker, have to say about it.
+    async fn tell(&self, what: StatusKind, text: String) {
+        let said = AgentEvent::Status(Status { what, text, session: None, model: None, usage: None });
+        self.context.send(Input::Said { worker: self.worker, offset: 0, said }).await;
     }
 }
 
-/// When a worker was last heard, and whether it works in silence.
-struct Alive {
-    last: Instant,
-    first: bool,
-    cpu: Option<Duration>,
-}
-
-impl Alive {
-    fn new(now: Instant) -> Self {
-        Self { last: now, first: true, cpu: None }
-    }
-
-    fn heard(&mut self, now: Instant) {
-        self.last = now;
-        self.first = false;
-        self.cpu = None;
-    }
-
-    /// Whether the tree used a CPU since the last look; a tree that did is given another span.
-    fn works(&mut self, cpu: Duration, now: Instant) -> bool {
-        let worked = self.cpu.is_none_or(|before| before + Duration::from_millis(200) < cpu);
-        self.cpu = Some(cpu);
-        if worked {
-            self.last = now;
-        }
-        worked
+fn patience(limits: &domain::Limits) -> Patience {
+    Patience {
+        start: Duration::from_secs(u64::from(limits.start_seconds.max(1))),
+        silent: Duration::from_secs(60 * u64::from(limits.silent_minutes.max(1))),
     }
 }
 
@@ -444,9 +466,25 @@ pub(super) async fn finish(
 pub(super) fn errors(files: &Files, exit: &Exit) -> String {
     let why = ExitRecord::read(&files.record).ok().flatten().and_then(|record| record.why);
     match (exit.cause, why) {
-        (ExitCause::NotStarted | ExitCause::Limit, Some(why)) => why,
+        (ExitCause::NotStarted, Some(why)) => why,
+        (ExitCause::Limit, Some(why)) => match setting(&why) {
+            Some(setting) => format!("{why}; set limits.{setting} higher if the task needs more"),
+            None => why,
+        },
         _ => tail_of(&files.stderr, MOST_STDERR as u64),
     }
+}
+
+/// The setting of the limit that a guardian's words are about.
+fn setting(why: &str) -> Option<&'static str> {
+    let what = Limited::ALL.into_iter().find(|what| why.starts_with(what.name()))?;
+    Some(match what {
+        Limited::Memory => "worker_memory_mib",
+        Limited::Processes => "worker_processes",
+        Limited::Cpu => "worker_cpu_minutes",
+        Limited::Output => "output_bytes",
+        Limited::Wall => "worker_minutes",
+    })
 }
 
 /// The end of a file as text; nothing when it cannot be read.
