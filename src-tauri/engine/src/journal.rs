@@ -1,13 +1,15 @@
 //! The append-only file that a session is (RELIABILITY section 3).
 //!
-//! `journal.jsonl` holds one entry per line (see `frame`); `journal.lock` is held by the one process that runs the
-//! session, and is released by the system when that process dies. Readers need no lock.
+//! `journal.jsonl` holds one entry per line (see `frame`), further segments go on from it (see `segments`); `journal.lock`
+//! is held by the one process that runs the session, and is released by the system when that process dies. Readers need
+//! no lock.
 
 mod error;
 mod frame;
 mod marks;
 mod pages;
 mod scan;
+mod segments;
 #[cfg(test)]
 mod tests;
 
@@ -22,12 +24,12 @@ pub use error::JournalError;
 use marks::Marks;
 pub use pages::Pages;
 use scan::{Rest, Scan, scan};
+pub use segments::FILE;
+use segments::Place;
+pub(crate) use segments::size;
 
 use crate::private;
 use crate::weakness::{self, Weakness};
-
-/// The journal's name in a session's folder.
-pub const FILE: &str = "journal.jsonl";
 
 const LOCK: &str = "journal.lock";
 
@@ -36,11 +38,14 @@ const LOCK: &str = "journal.lock";
 pub struct Journal {
     folder: PathBuf,
     session: SessionId,
+    /// The last segment.
     file: File,
     /// Held as long as this value lives; never read.
     _lock: File,
     /// Where the good part ends: what comes after it is a write that failed.
-    len: u64,
+    end: Place,
+    /// A segment with more bytes is full.
+    full: u64,
     last: Seq,
     marks: Marks,
     /// The write that failed; nothing is written after it until the journal is reopened.
@@ -91,7 +96,8 @@ impl Journal {
             session: session.clone(),
             file,
             _lock: lock,
-            len: 0,
+            end: Place::BEGIN,
+            full: segments::FULL,
             last: Seq(0),
             marks: Marks::default(),
             failed: None,
@@ -107,31 +113,38 @@ impl Journal {
     /// [`JournalError::Missing`], [`JournalError::Busy`], [`JournalError::Damaged`], [`JournalError::Newer`], or what
     /// the system refuses.
     pub fn open(folder: &Path, session: &SessionId) -> Result<(Self, Recovered), JournalError> {
-        let path = folder.join(FILE);
+        let mut entries = Vec::new();
+        let (journal, cut) = Self::open_each(folder, session, |entry| entries.push(entry))?;
+        Ok((journal, Recovered { entries, cut }))
+    }
+
+    /// The same, handing out each entry as it is read: a million of them need not be in memory at once.
+    ///
+    /// # Errors
+    /// As for [`Journal::open`]; entries before the fault have been handed out then.
+    pub fn open_each(
+        folder: &Path,
+        session: &SessionId,
+        each: impl FnMut(Entry),
+    ) -> Result<(Self, Option<CutTail>), JournalError> {
         drop(open_to_read(folder)?);
         let lock = lock(folder)?;
-        let file = open_to_write(&path)?;
-        let mut entries = Vec::new();
-        let Scan { end, last, marks, rest } = scan(&file, Some(session), |entry| entries.push(entry))
-            .map_err(|error| JournalError::io("read", &path, &error))?;
-        let cut = match rest {
-            Rest::Nothing => None,
-            Rest::Torn => {
-                Some(cut(&file, folder, end).map_err(|error| JournalError::io("repair", &path, &error))?)
-            }
+        let Scan { end, last, marks, rest } = scan(folder, Some(session), each)?;
+        let path = segments::path(folder, end.segment);
+        let repair = |error: &std::io::Error| JournalError::io("repair", &path, error);
+        let torn = match rest {
+            Rest::Nothing => false,
+            Rest::Torn => true,
             Rest::Bad(error) => return Err(error),
         };
-        let journal = Self {
-            folder: folder.to_owned(),
-            session: session.clone(),
-            file,
-            _lock: lock,
-            len: end,
-            last,
-            marks,
-            failed: None,
-        };
-        Ok((journal, Recovered { entries, cut }))
+        let mut cut = unbegun(folder, end.segment).map_err(|error| repair(&error))?;
+        let file = open_to_write(&path)?;
+        if torn {
+            cut = Some(cut_tail(&file, folder, end.offset).map_err(|error| repair(&error))?);
+        }
+        let (folder, session, full) = (folder.to_owned(), session.clone(), segments::FULL);
+        let journal = Self { folder, session, file, _lock: lock, end, full, last, marks, failed: None };
+        Ok((journal, cut))
     }
 
     /// Writes entries with one write and one fdatasync; only when it returns they are true and may be shown or acted
@@ -147,12 +160,16 @@ impl Journal {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
+        if self.full <= self.end.offset && !entries.is_empty() {
+            self.begin_segment().map_err(|error| self.fail(&error))?;
+        }
         let (mut bytes, mut begins, mut last) = (Vec::new(), Vec::with_capacity(entries.len()), self.last);
         for entry in entries {
             if entry.seq != last.next() {
                 return Err(JournalError::OutOfOrder { last, found: entry.seq });
             }
-            begins.push((entry.seq, self.len + bytes.len() as u64));
+            let offset = self.end.offset + bytes.len() as u64;
+            begins.push((entry.seq, Place { offset, ..self.end }));
             frame::write(&mut bytes, &self.session, entry)?;
             last = entry.seq;
         }
@@ -162,25 +179,44 @@ impl Journal {
         if let Err(error) = self.file.write_all(&bytes).and_then(|()| sync(&self.file)) {
             return Err(self.fail(&error));
         }
-        self.len += bytes.len() as u64;
+        self.end.offset += bytes.len() as u64;
         self.last = last;
-        begins.into_iter().for_each(|(seq, offset)| self.marks.note(seq, offset));
+        begins.into_iter().for_each(|(seq, place)| self.marks.note(seq, place));
         Ok(())
     }
 
-    /// Takes up writing after a failed write, for example when there is space again. Entries that were refused are
-    /// the caller's to append again.
+    /// Takes up writing after a failed write, for example when there is space again: in a new segment, because the old
+    /// one is not to be trusted any more. Entries that were refused are the caller's to append again.
     ///
     /// # Errors
     /// As for [`Journal::append`]; the journal then stays closed.
     pub fn reopen(&mut self) -> Result<(), JournalError> {
         let path = self.path();
-        // A new descriptor: the old one has already told its error and would not tell it again.
-        let file = open_to_write(&path)?;
-        let mended = file.set_len(self.len).and_then(|()| file.sync_all());
-        mended.map_err(|error| JournalError::io("repair", &path, &error))?;
-        self.file = file;
+        // One that never got an entry leaves no trace, so that a disk that stays full is not littered with them.
+        let unused = self.end.offset == 0 && 1 < self.end.segment;
+        if unused && std::fs::remove_file(&path).is_ok() {
+            self.end.segment -= 1;
+        }
+        self.begin_segment().map_err(|error| JournalError::io("begin a new segment after", &path, &error))?;
         self.failed = None;
+        Ok(())
+    }
+
+    /// Begins the next segment.
+    fn begin_segment(&mut self) -> std::io::Result<()> {
+        let mut number = self.end.segment + 1;
+        let file = loop {
+            let path = segments::path(&self.folder, number);
+            match private::options().read(true).append(true).create_new(true).open(path) {
+                Ok(file) => break file,
+                // One that could not be removed; it holds nothing.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error),
+            }
+        };
+        private::sync_folder(&self.folder)?;
+        self.file = file;
+        self.end = Place { segment: number, offset: 0 };
         Ok(())
     }
 
@@ -211,17 +247,18 @@ impl Journal {
     /// What the system refuses.
     pub fn pages(&self) -> Result<Pages, JournalError> {
         let mut pages = Pages::open(&self.folder)?;
-        pages.adopt(&self.session, &self.marks, (self.last.next(), self.len));
+        pages.adopt(&self.session, &self.marks, (self.last.next(), self.end));
         Ok(pages)
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.join(FILE)
+        segments::path(&self.folder, self.end.segment)
     }
 
     fn fail(&mut self, error: &std::io::Error) -> JournalError {
-        // What was written of it goes away at once; should that fail as well, reopening does it.
-        let _ = self.file.set_len(self.len);
+        // What was written of it goes away at once, so that whoever opens the journal next does not take what stands only
+        // in memory for written. Should that fail as well, the next segment tells where this one ends.
+        let _ = self.file.set_len(self.end.offset);
         let error = JournalError::io("write", &self.path(), error);
         self.failed = Some(error.clone());
         error
@@ -245,13 +282,19 @@ pub fn read(folder: &Path) -> Result<Vec<Entry>, JournalError> {
 /// # Errors
 /// [`JournalError::Missing`], or what the system refuses.
 pub fn read_readable(folder: &Path) -> Result<(Vec<Entry>, Option<JournalError>), JournalError> {
-    let file = open_to_read(folder)?;
     let mut entries = Vec::new();
-    let found = scan(&file, None, |entry| entries.push(entry))
-        .map_err(|error| JournalError::io("read", &folder.join(FILE), &error))?;
-    Ok(match found.rest {
-        Rest::Nothing | Rest::Torn => (entries, None),
-        Rest::Bad(error) => (entries, Some(error)),
+    let damage = read_each(folder, |entry| entries.push(entry))?;
+    Ok((entries, damage))
+}
+
+/// Hands out all entries that can be read, and gives what is wrong after them.
+///
+/// # Errors
+/// [`JournalError::Missing`], or what the system refuses.
+pub fn read_each(folder: &Path, each: impl FnMut(Entry)) -> Result<Option<JournalError>, JournalError> {
+    Ok(match scan(folder, None, each)?.rest {
+        Rest::Nothing | Rest::Torn => None,
+        Rest::Bad(error) => Some(error),
     })
 }
 
@@ -306,8 +349,37 @@ fn lock(folder: &Path) -> Result<File, JournalError> {
     Err(JournalError::Busy)
 }
 
+/// Segments after the last one with entries: begun, and interrupted before their first entry was whole. They are moved
+/// aside; the last one is told of when there was something in it.
+fn unbegun(folder: &Path, last: u32) -> std::io::Result<Option<CutTail>> {
+    let mut told = None;
+    for segment in segments::list(folder)?.into_iter().filter(|segment| last < segment.number) {
+        let bytes = std::fs::metadata(&segment.path)?.len();
+        if bytes == 0 {
+            std::fs::remove_file(&segment.path)?;
+        } else {
+            let (_, kept_at) = torn_file(folder)?;
+            std::fs::rename(&segment.path, &kept_at)?;
+            told = Some(CutTail { bytes, kept_at });
+        }
+        private::sync_folder(folder)?;
+    }
+    Ok(told)
+}
+
+/// What is wrong between two segments; `found` is what the later one begins with, if that can be read.
+fn gap(wanted: Seq, found: Option<Seq>, segment: u32) -> JournalError {
+    let why = match found {
+        Some(found) => {
+            format!("segment {segment} begins with entry {}, the ones before it are missing", found.0)
+        }
+        None => format!("segment {segment} does not begin with an entry of this session"),
+    };
+    JournalError::Damaged { line: wanted.0, why, readable: wanted.0 - 1 }
+}
+
 /// Copies what comes after `end` aside, makes the copy durable, and cuts it off.
-fn cut(file: &File, folder: &Path, end: u64) -> std::io::Result<CutTail> {
+fn cut_tail(file: &File, folder: &Path, end: u64) -> std::io::Result<CutTail> {
     let mut tail = file;
     tail.seek(SeekFrom::Start(end))?;
     let (mut copy, kept_at) = torn_file(folder)?;

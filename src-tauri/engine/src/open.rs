@@ -119,20 +119,20 @@ impl Engine {
         }
         let folder = self.folder(session)?;
         let id = session.clone();
-        let (journal, recovered, git) = blocking(move || {
-            let (journal, recovered) = Journal::open(&folder, &id).map_err(|fault| journal_error(&fault))?;
-            Ok((journal, recovered, git()?))
+        let (journal, state, cut, git) = blocking(move || {
+            let mut state = State::default();
+            let opened = Journal::open_each(&folder, &id, |entry| state.apply(&entry));
+            let (journal, cut) = opened.map_err(|fault| journal_error(&fault))?;
+            Ok((journal, state, cut, git()?))
         })
         .await?;
-        let mut state = State::default();
-        recovered.entries.iter().for_each(|entry| state.apply(entry));
         let Some(opened) = state.opened.clone() else {
             return Err(internal(
                 "this session has no first entry",
                 "Start a new one; its prompt is in prompt.md.",
             ));
         };
-        let cut = recovered.cut.map(|cut| {
+        let cut = cut.map(|cut| {
             format!(
                 "{} bytes of an interrupted write were cut off and kept in {}",
                 cut.bytes,

@@ -34,7 +34,7 @@ impl Listed {
     }
 
     fn summary(&self, folder: &Path) -> Option<SessionSummary> {
-        let size = std::fs::metadata(folder.join(journal::FILE)).ok()?.len();
+        let size = journal::size(folder).ok().filter(|_| folder.join(journal::FILE).exists())?;
         let session = SessionId(folder.file_name()?.to_str()?.to_owned());
         let known =
             self.known().get(&session).filter(|(read, _)| *read == size).map(|(_, read)| read.clone());
@@ -57,9 +57,8 @@ impl Listed {
 }
 
 fn read(folder: &Path, session: SessionId) -> Option<Known> {
-    let (entries, damage) = journal::read_readable(folder).ok()?;
     let mut state = State::default();
-    entries.iter().for_each(|entry| state.apply(entry));
+    let damage = journal::read_each(folder, |entry| state.apply(&entry)).ok()?;
     let opened = state.opened.as_ref();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let summary = SessionSummary {

@@ -1,17 +1,20 @@
 //! Reading a journal from its beginning, and telling a torn tail from damage.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 
 use domain::{Entry, Seq, SessionId};
 
 use super::frame::{self, Line};
-use super::{JournalError, Marks};
+use super::segments::{self, Place};
+use super::{JournalError, Marks, gap, open_to_read};
 
 /// What a scan found besides the entries it handed out.
 #[derive(Debug)]
 pub(super) struct Scan {
-    /// Where the good part ends, in bytes.
-    pub(super) end: u64,
+    /// Where the good part ends.
+    pub(super) end: Place,
     /// The last good entry.
     pub(super) last: Seq,
     /// Where entries begin.
@@ -31,54 +34,105 @@ pub(super) enum Rest {
     Bad(JournalError),
 }
 
-/// Reads all entries, handing each to `each`.
+/// Reads all entries of a folder's segments, handing each to `each`.
 ///
 /// # Errors
-/// Only what the system refuses; whatever is wrong with the content is in the scan.
+/// [`JournalError::Missing`], or what the system refuses; whatever is wrong with the content is in the scan.
 pub(super) fn scan(
-    source: impl Read,
+    folder: &Path,
     session: Option<&SessionId>,
     mut each: impl FnMut(Entry),
-) -> std::io::Result<Scan> {
-    let mut lines = Lines::new(source);
-    let mut session = session.cloned();
-    let mut scan = Scan { end: 0, last: Seq(0), marks: Marks::default(), rest: Rest::Nothing };
-    while let Some(whole) = lines.next()? {
-        let expected = scan.last.next();
-        let found = if whole {
-            frame::read(&lines.line, expected.0, session.as_ref())
-        } else {
-            Line::Bad(String::new())
+) -> Result<Scan, JournalError> {
+    drop(open_to_read(folder)?);
+    let known = session.cloned();
+    let opener = || segments::opener(folder).map_err(|error| JournalError::io("read", folder, &error));
+    let mut session = known.map_or_else(opener, |known| Ok(Some(known)))?;
+    let mut scan = Scan { end: Place::BEGIN, last: Seq(0), marks: Marks::default(), rest: Rest::Nothing };
+    loop {
+        let number = scan.end.segment;
+        let path = segments::path(folder, number);
+        let io = |error: &std::io::Error| JournalError::io("read", &path, error);
+        let file = File::open(&path).map_err(|error| io(&error))?;
+        let next = match &session {
+            Some(session) => segments::after(folder, number, session).map_err(|error| io(&error))?,
+            None => None,
         };
-        match found {
-            Line::Good(entry) => {
-                if session.is_none() {
-                    session = frame::opens(&entry).cloned();
+        let until = next.as_ref().and_then(|(_, first)| *first);
+        let mut own = Part { scan: &mut scan, session: &mut session, until };
+        own.read(file, &mut each).map_err(|error| io(&error))?;
+        let Some((segment, first)) = next else { return Ok(scan) };
+        match first {
+            Some(first) if first == scan.last.next() => {
+                // What an interrupted write left at the end of this one was written again in the next.
+                scan.rest = Rest::Nothing;
+                scan.end = Place { segment: segment.number, offset: 0 };
+            }
+            first => {
+                if matches!(scan.rest, Rest::Nothing | Rest::Torn) {
+                    scan.rest = Rest::Bad(gap(scan.last.next(), first, segment.number));
                 }
-                scan.marks.note(expected, scan.end);
-                scan.end += lines.line.len() as u64 + 1;
-                scan.last = expected;
-                each(*entry);
-            }
-            Line::Newer(what) => {
-                scan.rest = Rest::Bad(JournalError::Newer { line: expected.0, what });
-                return Ok(scan);
-            }
-            Line::Bad(why) => {
-                let torn = is_torn(&mut lines, whole, session.as_ref())?;
-                let damage = JournalError::Damaged { line: expected.0, why, readable: scan.last.0 };
-                scan.rest = if torn { Rest::Torn } else { Rest::Bad(damage) };
                 return Ok(scan);
             }
         }
     }
-    Ok(scan)
+}
+
+/// One segment being scanned.
+struct Part<'a> {
+    scan: &'a mut Scan,
+    session: &'a mut Option<SessionId>,
+    /// The first entry of the next segment: whatever stands here from it on was never acknowledged.
+    until: Option<Seq>,
+}
+
+impl Part<'_> {
+    fn read(&mut self, source: impl Read, each: &mut impl FnMut(Entry)) -> std::io::Result<()> {
+        let mut lines = Lines::new(source);
+        loop {
+            let expected = self.scan.last.next();
+            if self.until == Some(expected) {
+                return Ok(());
+            }
+            let Some(whole) = lines.next()? else { return Ok(()) };
+            let found = if whole {
+                frame::read(&lines.line, expected.0, self.session.as_ref())
+            } else {
+                Line::Bad(String::new())
+            };
+            match found {
+                Line::Good(entry) => {
+                    if self.session.is_none() {
+                        *self.session = frame::opens(&entry).cloned();
+                    }
+                    self.scan.marks.note(expected, self.scan.end);
+                    self.scan.end.offset += lines.line.len() as u64 + 1;
+                    self.scan.last = expected;
+                    each(*entry);
+                }
+                Line::Newer(what) => {
+                    self.scan.rest = Rest::Bad(JournalError::Newer { line: expected.0, what });
+                    return Ok(());
+                }
+                Line::Bad(why) => {
+                    let torn = is_torn(&mut lines, whole, self.session.as_ref())?;
+                    let readable = self.scan.last.0;
+                    let damage = JournalError::Damaged { line: expected.0, why, readable };
+                    self.scan.rest = if torn { Rest::Torn } else { Rest::Bad(damage) };
+                    return Ok(());
+                }
+            }
+        }
+    }
 }
 
 /// Whether what begins with the bad line just read can be the rest of an interrupted write: a line without its
 /// newline at the very end, after nothing but what unwritten blocks read as. A whole line of anything else was
 /// changed later, and entries behind it show that more was written.
-fn is_torn<R: Read>(lines: &mut Lines<R>, whole: bool, session: Option<&SessionId>) -> std::io::Result<bool> {
+pub(super) fn is_torn<R: Read>(
+    lines: &mut Lines<R>,
+    whole: bool,
+    session: Option<&SessionId>,
+) -> std::io::Result<bool> {
     let mut torn = !whole || is_unwritten(&lines.line);
     while torn && let Some(whole) = lines.next()? {
         let entry = whole && session.is_some_and(|session| frame::is_whole(&lines.line, session));
@@ -92,19 +146,19 @@ fn is_unwritten(line: &[u8]) -> bool {
 }
 
 /// Lines with a bound on their length.
-struct Lines<R> {
+pub(super) struct Lines<R> {
     reader: BufReader<R>,
-    line: Vec<u8>,
+    pub(super) line: Vec<u8>,
 }
 
 impl<R: Read> Lines<R> {
-    fn new(source: R) -> Self {
+    pub(super) fn new(source: R) -> Self {
         Self { reader: BufReader::with_capacity(256 << 10, source), line: Vec::new() }
     }
 
     /// The next line, without its newline; whether it had one. A line beyond the bound comes in pieces that count as
     /// lines without newline, so it is never taken for an entry.
-    fn next(&mut self) -> std::io::Result<Option<bool>> {
+    pub(super) fn next(&mut self) -> std::io::Result<Option<bool>> {
         self.line.clear();
         let most = (frame::MAX + frame::MAX_HEAD) as u64;
         if self.reader.by_ref().take(most).read_until(b'\n', &mut self.line)? == 0 {

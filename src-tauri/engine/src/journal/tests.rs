@@ -352,3 +352,111 @@ proptest::proptest! {
         }
     }
 }
+
+/// A journal of several segments: small ones, and one begun after a write that failed. Gives the folder and its segments.
+fn segmented() -> (tempfile::TempDir, PathBuf, Vec<PathBuf>) {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join(SESSION);
+    let mut journal = Journal::create(&folder, &session()).unwrap();
+    journal.full = 1;
+    journal.append(&entries(1, 3)).unwrap();
+    journal.append(&entries(4, 5)).unwrap();
+    journal.full = segments::FULL;
+    journal.append(&entries(6, 6)).unwrap();
+    // What a failed write leaves when even cutting it off fails: entries that were never acknowledged, and half of one.
+    let mut tail = Vec::new();
+    frame::write(&mut tail, &session(), &warned(7)).unwrap();
+    frame::write(&mut tail, &session(), &entry(8, Event::Warned { text: "never acknowledged".to_owned() }))
+        .unwrap();
+    journal.file.write_all(&tail[..tail.len() - 5]).unwrap();
+    journal.reopen().unwrap();
+    journal.append(&entries(7, 9)).unwrap();
+    drop(journal);
+    let found: Vec<PathBuf> =
+        segments::list(&folder).unwrap().into_iter().map(|segment| segment.path).collect();
+    assert_eq!(found.len(), 3);
+    (dir, folder, found)
+}
+
+#[test]
+fn segments_read_as_one_journal() {
+    let (_dir, folder, _) = segmented();
+    assert_eq!(read(&folder).unwrap(), entries(1, 9));
+    for (after, limit) in [(0, 100), (0, 3), (2, 2), (3, 1), (5, 2), (6, 1), (6, 9), (8, 1), (9, 9)] {
+        let wanted: Vec<_> = entries(1, 9).into_iter().skip(after).take(limit).collect();
+        assert_eq!(read_range(&folder, Seq(after as u64), limit).unwrap(), wanted, "after {after}, {limit}");
+    }
+    let mut kept = Pages::open(&folder).unwrap();
+    assert_eq!(kept.after(Seq(0), 100).unwrap(), entries(1, 9));
+    let (mut journal, recovered) = Journal::open(&folder, &session()).unwrap();
+    assert_eq!(recovered, Recovered { entries: entries(1, 9), cut: None });
+    journal.full = 1;
+    journal.append(&entries(10, 12)).unwrap();
+    assert_eq!(kept.after(Seq(9), 100).unwrap(), entries(10, 12), "a reader goes on into the new segment");
+    assert_eq!(journal.read_range(Seq(5), 6).unwrap(), entries(6, 11));
+    drop(journal);
+    assert_eq!(read(&folder).unwrap(), entries(1, 12));
+}
+
+#[test]
+fn a_segment_that_is_missing_or_damaged_is_refused() {
+    // Which segment, what is done to it, what comes of it.
+    let check = |number: usize, change: &dyn Fn(&Path), wanted: &str| {
+        let (_dir, folder, segments) = segmented();
+        change(&segments[number - 1]);
+        let bytes = |path: &PathBuf| std::fs::read(path).unwrap_or_default();
+        let before: Vec<_> = segments.iter().map(bytes).collect();
+        let found = match Journal::open(&folder, &session()) {
+            Ok((_, recovered)) => {
+                assert_eq!(recovered.entries, entries(1, recovered.entries.len() as u64));
+                let cut = recovered.cut.map_or(0, |cut| cut.bytes);
+                format!("{}, cut {cut}", recovered.entries.len())
+            }
+            Err(error) => {
+                assert!(segments.iter().map(bytes).eq(before), "it is left alone");
+                let readable = read_readable(&folder).unwrap().0.len() as u64;
+                refused(&error, readable)
+            }
+        };
+        assert_eq!(found, wanted, "segment {number}");
+    };
+    let edit = |change: fn(&mut Vec<u8>)| {
+        move |path: &Path| {
+            let mut bytes = std::fs::read(path).unwrap();
+            change(&mut bytes);
+            std::fs::write(path, bytes).unwrap();
+        }
+    };
+    check(2, &|path| std::fs::remove_file(path).unwrap(), "damaged in 4");
+    // The last one is missing: what it held cannot be known, and what the one before it has left is its own.
+    check(3, &|path| std::fs::remove_file(path).unwrap(), "7, cut 108");
+    check(1, &edit(|bytes| bytes.truncate(bytes.len() - 1)), "damaged in 3");
+    check(2, &edit(|bytes| bytes[30] ^= 1), "damaged in 4");
+    check(3, &edit(|bytes| bytes[30] ^= 1), "damaged in 8");
+    check(3, &edit(|bytes| bytes.truncate(bytes.len() - 1)), "8, cut 103");
+    check(3, &edit(Vec::clear), "7, cut 108");
+    check(3, &edit(|bytes| bytes.truncate(9)), "7, cut 108");
+    check(3, &edit(|bytes| bytes.extend_from_slice(&[0; 4096])), "9, cut 4096");
+    check(2, &edit(|bytes| bytes.extend_from_slice(b"anything")), "9, cut 0");
+}
+
+#[test]
+fn segments_that_never_got_an_entry_leave_no_trace() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join(SESSION);
+    let mut journal = Journal::create(&folder, &session()).unwrap();
+    journal.append(&entries(1, 2)).unwrap();
+    for _ in 0..5 {
+        journal.reopen().unwrap();
+    }
+    assert_eq!(segments::list(&folder).unwrap().len(), 2);
+    journal.append(&entries(3, 3)).unwrap();
+    drop(journal);
+    std::fs::write(folder.join("journal-000003.jsonl"), b"").unwrap();
+    std::fs::write(folder.join("journal-000004.jsonl"), b"J1 4 99").unwrap();
+    let (mut journal, recovered) = Journal::open(&folder, &session()).unwrap();
+    assert_eq!((recovered.entries, recovered.cut.unwrap().bytes), (entries(1, 3), 7));
+    assert_eq!(segments::list(&folder).unwrap().len(), 2, "moved aside");
+    journal.append(&entries(4, 4)).unwrap();
+    assert_eq!(read(&folder).unwrap(), entries(1, 4));
+}
