@@ -1,7 +1,7 @@
 //! The part of the screen that changes in place: a line for each worker, one for the tasks, one for the session.
 
 use console::measure_text_width;
-use domain::{TaskRow, TaskStage, WorkerRow};
+use domain::{Phase, TaskRow, TaskStage, WorkerRow, WorkerStage};
 use jiff::Timestamp;
 
 use crate::{
@@ -26,7 +26,8 @@ pub(crate) fn block(model: &Model, now: Timestamp, view: &View, most: usize) -> 
         lines.truncate(room - 1);
         lines.push(view.text(Tone::Dim, &format!("… and {hidden} more workers")));
     }
-    let tasks: Vec<String> = model.tasks().into_iter().map(|row| task(row, view)).collect();
+    let interrupted = model.session().is_some_and(|row| row.phase == Phase::Interrupted);
+    let tasks: Vec<String> = model.tasks().into_iter().map(|row| task(row, interrupted, view)).collect();
     if !tasks.is_empty() {
         lines.push(tasks.join(" · "));
     }
@@ -48,7 +49,7 @@ fn worker(row: &WorkerRow, widest: usize, now: Timestamp, view: &View) -> String
         view.text(tone, sign),
         pad(&row.id.to_string(), 4),
         pad(&who(row), widest),
-        view.text(tone, &pad(word, 8)),
+        view.text(tone, &pad(word, if row.stage == WorkerStage::Interrupted { 11 } else { 8 })),
     );
     let silent = now.as_second() - row.last_event.as_second();
     let age = format!("{} ago", between(row.last_event, now));
@@ -61,8 +62,12 @@ fn worker(row: &WorkerRow, widest: usize, now: Timestamp, view: &View) -> String
     format!("{head}  {age} {doing}")
 }
 
-fn task(row: &TaskRow, view: &View) -> String {
-    let (sign, word, tone) = words::task(row.stage);
+/// `interrupted`: nobody is at it, whatever it was when its session lost its program.
+fn task(row: &TaskRow, interrupted: bool, view: &View) -> String {
+    let (sign, word, tone) = match words::task(row.stage) {
+        ("●", word, _) if interrupted => ("■", format!("was {word}"), Tone::Dim),
+        (sign, word, tone) => (sign, word.to_owned(), tone),
+    };
     let progress = if row.stage != TaskStage::Accepted && row.progress > 0 {
         format!(" {} %", row.progress)
     } else {

@@ -6,7 +6,10 @@ use std::{
 };
 
 use domain::{ErrorCode, Outcome, SessionId, State, Summary, UserError};
-use engine::{Engine, Options, journal};
+use engine::{
+    Engine, Options,
+    journal::{self, JournalError},
+};
 use jiff::Timestamp;
 
 use crate::{
@@ -70,11 +73,24 @@ impl Machine {
     /// # Errors
     /// When the journal cannot be read.
     pub(crate) fn summary(&self, session: &SessionId) -> Result<(Summary, Timestamp), UserError> {
-        let mut state = State::default();
-        for entry in journal::read(&self.folder(session)).map_err(broken)? {
-            state.apply(&entry);
+        match self.readable(session)? {
+            (summary, last, None) => Ok((summary, last)),
+            (_, _, Some(damage)) => Err(broken(damage)),
         }
-        Ok((domain::summary(&state), state.last))
+    }
+
+    /// The same of a journal that may be damaged, with what is wrong after its readable part.
+    ///
+    /// # Errors
+    /// When nothing can be read.
+    pub(crate) fn readable(
+        &self,
+        session: &SessionId,
+    ) -> Result<(Summary, Timestamp, Option<JournalError>), UserError> {
+        let mut state = State::default();
+        let (entries, damage) = journal::read_readable(&self.folder(session)).map_err(broken)?;
+        entries.iter().for_each(|entry| state.apply(entry));
+        Ok((domain::summary(&state), state.last, damage))
     }
 }
 

@@ -102,11 +102,15 @@ impl Model {
         workers
     }
 
-    /// Workers whose process lives or is about to, first to last.
+    /// Workers that are at work or were when their session lost its program, first to last.
     pub(crate) fn live(&self) -> Vec<&WorkerRow> {
         let mut live = self.workers();
         live.retain(|row| match row.stage {
-            WorkerStage::Starting | WorkerStage::Working | WorkerStage::Asking | WorkerStage::Frozen => true,
+            WorkerStage::Starting
+            | WorkerStage::Working
+            | WorkerStage::Asking
+            | WorkerStage::Frozen
+            | WorkerStage::Interrupted => true,
             WorkerStage::Done | WorkerStage::Failed | WorkerStage::Stopped => false,
         });
         live

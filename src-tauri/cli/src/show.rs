@@ -3,11 +3,15 @@
 use std::process::ExitCode;
 
 use domain::{
-    AgentInfo, Probe, ProbeState, Request, Response, Seq, SessionSummary, State, TimelineItem, TimelineKind,
-    UserError, WorkerId,
+    AgentInfo, Outcome, Phase, Probe, ProbeState, Request, Response, Seq, SessionSummary, State, Summary,
+    TimelineItem, TimelineKind, UserError, WorkerId,
 };
-use engine::{doctor, journal};
+use engine::{
+    doctor,
+    journal::{self, Holder},
+};
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::{
     args::usage,
@@ -27,6 +31,11 @@ use crate::{
 /// Lines of a timeline item's detail that are shown.
 const DETAIL: usize = 12;
 
+/// How a session, or a task of one, stands that nobody is at any more.
+const INTERRUPTED: &str = "interrupted";
+/// States of a task that somebody is at.
+const AT_WORK: [&str; 5] = ["preparing", "working", "checking", "mending", "merging"];
+
 /// How all sessions stand, or one.
 ///
 /// # Errors
@@ -45,37 +54,75 @@ pub(crate) async fn status(machine: &Machine, given: Option<&str>) -> Result<Exi
         return Ok(ExitCode::SUCCESS);
     }
     let found = pick::session(engine, given, common).await?;
+    let (mut summary, last, damage) = machine.readable(&found.session)?;
+    let interrupted = found.phase == Phase::Interrupted;
+    let held_by = journal::holder(&machine.folder(&found.session));
     if common.json {
-        out(&json(&machine.summary(&found.session)?.0)?);
+        if interrupted {
+            (summary.outcome, summary.exit_code) = (INTERRUPTED.to_owned(), Outcome::Waiting.exit_code());
+            let at_work = summary.tasks.iter_mut().filter(|task| AT_WORK.contains(&task.state.as_str()));
+            at_work.for_each(|task| task.state = INTERRUPTED.to_owned());
+        }
+        let SessionSummary { phase, why, held, left, damage, .. } = found;
+        out(&json(&Status { summary, phase, why, held, held_by, workers_left: left, damage })?);
         return Ok(ExitCode::SUCCESS);
     }
     let (_, rows) = watch(engine, found.session.clone(), Seq(0)).await?;
     let mut model = Model::default();
     rows.into_iter().for_each(|row| drop(model.take(row, Timestamp::now(), view)));
-    let (summary, last) = machine.summary(&found.session)?;
     let now = if found.held { Timestamp::now() } else { last };
     model.overview(now, view).iter().for_each(|line| out(line));
     live::block(&model, now, view, usize::MAX).iter().for_each(|line| out(line));
+    if let Some(by) = held_by {
+        out(&view
+            .text(Tone::Dim, &format!("run by {} since {}", clean(&by.to_string()), view.clock(by.since))));
+    }
     if let Some(outcome) = outcome(&summary) {
         let landed = summary.landed.is_some();
         let next = summary::next(outcome, &machine.named(&found.session), landed, model.open_question());
         next.iter().for_each(|line| out(line));
+    } else if interrupted {
+        // Whole: the line of the session may be cut.
+        out(&view.text(Tone::Warn, &line(&found.why)));
     }
-    Ok(ExitCode::SUCCESS)
+    if interrupted && damage.is_none() {
+        out(&format!("Take it up again: orchestrate resume {}", machine.named(&found.session)));
+    }
+    // What could be read was shown; what could not is a failure all the same.
+    Ok(damage.map_or(ExitCode::SUCCESS, |damage| complain(&broken(damage))))
+}
+
+/// A session as `status --json` tells it: its summary, and what is true of it right now.
+#[derive(Serialize)]
+struct Status {
+    #[serde(flatten)]
+    summary: Summary,
+    phase: Phase,
+    why: String,
+    /// Whether a process runs it.
+    held: bool,
+    /// Which one, when it can be told.
+    held_by: Option<Holder>,
+    /// Workers whose processes live although nobody runs the session.
+    workers_left: u32,
+    damage: Option<String>,
 }
 
 fn row(session: &SessionSummary, view: &View) -> String {
     let (sign, word, tone) = words::phase(session.phase);
     let ago = format!("{} ago", between(session.last, Timestamp::now()));
     let damage = session.damage.as_ref().map(|damage| view.text(Tone::Bad, &format!(" · {}", line(damage))));
+    let why = (session.phase == Phase::Interrupted)
+        .then(|| view.text(Tone::Warn, &format!(" · {}", line(session.why.trim_end_matches('.')))));
     let text = format!(
-        "{}  {} {:>2}/{:<2} {}  {}{} {}",
+        "{}  {} {:>2}/{:<2} {}  {}{}{} {}",
         name(&session.session),
         view.text(tone, &pad(&format!("{sign} {word}"), 15)),
         session.accepted,
         session.tasks,
         view.text(Tone::Dim, &pad(&ago, 12)),
         line(&session.goal),
+        why.unwrap_or_default(),
         damage.unwrap_or_default(),
         view.text(Tone::Dim, &format!("· {}", line(&session.target))),
     );

@@ -34,6 +34,7 @@ pub(crate) fn worker(stage: WorkerStage) -> (&'static str, &'static str, Tone) {
         WorkerStage::Done => ("✓", "done", Tone::Good),
         WorkerStage::Failed => ("✗", "failed", Tone::Bad),
         WorkerStage::Stopped => ("■", "stopped", Tone::Dim),
+        WorkerStage::Interrupted => ("!", "interrupted", Tone::Warn),
     }
 }
 

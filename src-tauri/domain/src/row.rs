@@ -194,6 +194,8 @@ pub enum WorkerStage {
     Failed,
     /// Stopped by us or the user.
     Stopped,
+    /// It was at work when the program that ran the session went away.
+    Interrupted,
 }
 
 /// A worker.

@@ -275,8 +275,14 @@ pub struct SessionSummary {
     pub target: String,
     /// How it stands.
     pub phase: Phase,
+    /// In a sentence: what goes on, or why nothing does.
+    #[serde(default)]
+    pub why: String,
     /// Whether a process holds it right now.
     pub held: bool,
+    /// Workers whose processes still live although nobody runs the session; `resume` takes them down.
+    #[serde(default)]
+    pub left: u32,
     /// When it began.
     #[cfg_attr(feature = "ts", ts(type = "string"))]
     pub began: Timestamp,

@@ -6,6 +6,7 @@
 
 mod error;
 mod frame;
+mod holder;
 mod marks;
 mod pages;
 mod scan;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use domain::{Entry, Seq, SessionId};
 
 pub use error::JournalError;
+pub use holder::{Holder, holder, last_holder};
 use marks::Marks;
 pub use pages::Pages;
 use scan::{Rest, Scan, scan};
@@ -341,7 +343,10 @@ fn lock(folder: &Path) -> Result<File, JournalError> {
     let file = opened.map_err(|error| JournalError::io("open", &path, &error))?;
     for _ in 0..20 {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => {
+                holder::note(folder);
+                return Ok(file);
+            }
             Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
             Err(TryLockError::Error(error)) => return Err(JournalError::io("lock", &path, &error)),
         }

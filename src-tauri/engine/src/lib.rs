@@ -15,6 +15,7 @@ mod private;
 pub mod process;
 mod session;
 mod sessions;
+mod standing;
 pub mod trees;
 mod view;
 pub mod weakness;

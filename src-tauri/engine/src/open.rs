@@ -122,7 +122,7 @@ impl Engine {
         let (journal, state, cut, git) = blocking(move || {
             let mut state = State::default();
             let opened = Journal::open_each(&folder, &id, |entry| state.apply(&entry));
-            let (journal, cut) = opened.map_err(|fault| journal_error(&fault))?;
+            let (journal, cut) = opened.map_err(|fault| busy(&folder, journal_error(&fault)))?;
             Ok((journal, state, cut, git()?))
         })
         .await?;
@@ -141,6 +141,14 @@ impl Engine {
         });
         let first = vec![Input::Resume { warnings: cut.into_iter().collect() }];
         self.start(journal, state, opened, first, git, discover::environment())
+    }
+}
+
+/// Names the process that runs the session, when that is what keeps it from being opened.
+fn busy(folder: &Path, fault: UserError) -> UserError {
+    match crate::journal::holder(folder).filter(|_| fault.code == ErrorCode::Busy) {
+        Some(by) => UserError { message: format!("{}: {by}", fault.message), ..fault },
+        None => fault,
     }
 }
 
@@ -172,11 +180,11 @@ fn begin(options: &Options, settings: Settings, new: New, env: Environment) -> R
     };
     private::folder(&folder).map_err(disk)?;
     let folder = folder.canonicalize().map_err(disk)?;
-    private::write(&folder.join("prompt.md"), new.goal.as_bytes()).map_err(disk)?;
+    private::write(&folder.join(crate::sessions::PROMPT), new.goal.as_bytes()).map_err(disk)?;
     let begun = Trees::begin(&git, &new.target, &folder, &session).map_err(|fault| UserError {
         code: ErrorCode::Preflight,
         message: fault.to_string(),
-        hint: format!("Your prompt is kept in {}.", folder.join("prompt.md").display()),
+        hint: format!("Your prompt is kept in {}.", folder.join(crate::sessions::PROMPT).display()),
     })?;
     let journal = Journal::create(&folder, &session).map_err(|fault| journal_error(&fault))?;
     let text = |path: &Path| path.to_string_lossy().into_owned();

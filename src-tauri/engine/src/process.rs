@@ -5,6 +5,7 @@
 //! limit, or when the line closes because the app died. What a worker prints goes to regular files, which are tailed: nothing
 //! is lost when either side dies, and nobody blocks on a full pipe.
 
+mod alive;
 mod caps;
 #[cfg_attr(not(target_os = "linux"), path = "process/nogroup.rs")]
 mod cgroup;
@@ -31,6 +32,7 @@ mod unix;
 #[cfg(unix)]
 mod watch;
 
+pub use alive::{boot, cookies, is_alive, own_identity};
 pub use caps::{Caps, Limited, TreeUsage};
 pub use command::{CommandEnd, CommandSpec};
 pub use framer::{Framer, Line, LineKind};

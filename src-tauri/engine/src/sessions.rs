@@ -1,14 +1,19 @@
 //! All sessions of a workspace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::{Phase, SessionId, SessionSummary, Stage, State, WorkerId};
+use domain::{SessionId, SessionSummary, Stage, State, WorkerId};
 
 use crate::journal;
+use crate::process;
+use crate::standing::{Standing, Told};
+
+/// Where the prompt is kept, before anything else is tried (FIELD 9).
+pub(crate) const PROMPT: &str = "prompt.md";
 
 /// What was read of journals that have not grown since: a list is asked for every second while something changes.
 #[derive(Debug, Default)]
@@ -20,7 +25,7 @@ pub(crate) struct Listed {
 #[derive(Clone, Debug)]
 struct Known {
     summary: SessionSummary,
-    over: bool,
+    told: Told,
 }
 
 impl Listed {
@@ -28,12 +33,16 @@ impl Listed {
     pub(crate) fn list(&self, workspace: &Path) -> Vec<SessionSummary> {
         let Ok(entries) = std::fs::read_dir(workspace) else { return Vec::new() };
         let folders = entries.flatten().map(|entry| entry.path());
-        let mut found: Vec<SessionSummary> = folders.filter_map(|folder| self.summary(&folder)).collect();
+        // All processes are looked at once for all sessions, and only when one of them may have left some.
+        let mut marks = None;
+        let mut marks = || marks.get_or_insert_with(process::cookies).clone();
+        let mut found: Vec<SessionSummary> =
+            folders.filter_map(|folder| self.summary(&folder, &mut marks)).collect();
         found.sort_by(|a, b| b.session.cmp(&a.session)); // UUIDs of version 7 sort by time
         found
     }
 
-    fn summary(&self, folder: &Path) -> Option<SessionSummary> {
+    fn summary(&self, folder: &Path, marks: &mut dyn FnMut() -> BTreeSet<String>) -> Option<SessionSummary> {
         let size = journal::size(folder).ok().filter(|_| folder.join(journal::FILE).exists())?;
         let session = SessionId(folder.file_name()?.to_str()?.to_owned());
         let known =
@@ -46,9 +55,8 @@ impl Listed {
                 read
             }
         };
-        let held = journal::is_held(folder);
-        let phase = if read.over || held { read.summary.phase } else { Phase::Interrupted };
-        Some(SessionSummary { held, phase, ..read.summary })
+        let Standing { phase, why, held, left, damage } = read.told.now(folder, marks);
+        Some(SessionSummary { phase, why, held, left, damage, ..read.summary })
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<SessionId, (u64, Known)>> {
@@ -62,19 +70,27 @@ fn read(folder: &Path, session: SessionId) -> Option<Known> {
     let opened = state.opened.as_ref();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let summary = SessionSummary {
-        goal: opened.map(|opened| opened.goal.clone()).unwrap_or_default(),
+        // Killed before its first entry: the prompt was kept all the same.
+        goal: opened.map_or_else(|| prompt(folder), |opened| opened.goal.clone()),
         target: opened.map(|opened| opened.target.clone()).unwrap_or_default(),
         phase: state.phase(),
+        why: String::new(),
         held: false,
+        left: 0,
         began: state.began,
         last: state.last,
         accepted: count(state.tasks.iter().filter(|task| task.course.stage == Stage::Accepted).count()),
         tasks: count(state.tasks.len()),
-        damage: damage.map(|fault| fault.to_string()),
+        damage: None,
         demo: opened.is_some_and(|opened| opened.demo),
         session,
     };
-    Some(Known { summary, over: state.ended.is_some() })
+    Some(Known { summary, told: Told::of(&state, damage) })
+}
+
+fn prompt(folder: &Path) -> String {
+    let bytes = std::fs::read(folder.join(PROMPT)).unwrap_or_default();
+    domain::head(&String::from_utf8_lossy(&bytes), 4000)
 }
 
 /// A page of a worker's raw output, and the size of the whole.

@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use domain::{Phase, Response, RowBody, Seq, SessionId, State, UserError};
+use domain::{Phase, Response, Row, RowBody, Seq, SessionId, State, UserError, WorkerStage};
 use tokio::time::Instant;
 
 use crate::door::{journal_error, update};
-use crate::journal::{self, Pages};
+use crate::journal::{self, JournalError, Pages};
+use crate::process;
+use crate::standing::{Standing, Told};
 
 /// How often a journal of somebody else's is looked at.
 const LOOK: Duration = Duration::from_millis(250);
+/// How long somebody who looks on at the last entry is left without news that nobody runs the session: nothing is
+/// written about that.
+const LATE: Duration = Duration::from_secs(2);
 /// Entries folded at a time.
 const PAGE: usize = 4096;
 
@@ -24,6 +29,8 @@ pub(crate) struct Views {
 struct View {
     pages: Pages,
     state: State,
+    /// All that can be read has been.
+    damaged: bool,
 }
 
 impl Views {
@@ -36,17 +43,28 @@ impl Views {
 
     /// The state as far as it is written.
     pub(crate) async fn state(&self, session: &SessionId, folder: &Path) -> Result<State, UserError> {
+        Ok(self.look(session, folder).await?.0)
+    }
+
+    /// The state as far as it is written, and what is wrong after that.
+    async fn look(
+        &self,
+        session: &SessionId,
+        folder: &Path,
+    ) -> Result<(State, Option<JournalError>), UserError> {
         let mut known = self.known.lock().await;
         let view = match known.remove(session) {
             Some(view) => view,
             None => View {
                 pages: Pages::open(folder).map_err(|fault| journal_error(&fault))?,
                 state: State::default(),
+                damaged: false,
             },
         };
+        let folder = folder.to_owned();
         let read = tokio::task::spawn_blocking(move || {
             let mut view = view;
-            let fault = view.catch_up().err();
+            let fault = view.catch_up(&folder).err();
             (view, fault)
         });
         let Ok((view, fault)) = read.await else {
@@ -55,9 +73,9 @@ impl Views {
         let state = view.state.clone();
         known.insert(session.clone(), view);
         match fault {
-            // What can be read is shown; the fault is shown where the session is listed.
+            // What can be read is shown; the fault is told beside it.
             Some(fault) if state.opened.is_none() => Err(journal_error(&fault)),
-            Some(_) | None => Ok(state),
+            fault => Ok((state, fault)),
         }
     }
 
@@ -70,33 +88,83 @@ impl Views {
         patience: Duration,
         most: usize,
     ) -> Result<Response, UserError> {
-        let end = Instant::now() + patience;
+        let begin = Instant::now();
+        let mut ran = false;
         loop {
-            let state = self.state(session, folder).await?;
-            if since < state.seq || end < Instant::now() {
-                let mut rows = state.rows(since);
-                let interrupted = state.ended.is_none() && !journal::is_held(folder);
-                for row in &mut rows {
-                    if let (RowBody::Session(row), true) = (&mut row.body, interrupted) {
-                        row.phase = Phase::Interrupted;
-                        row.why = "Nobody runs this session; resume it to go on.".to_owned();
-                    }
-                }
-                return Ok(update(rows, state.seq, most));
+            let (state, fault) = self.look(session, folder).await?;
+            let held = journal::is_held(folder);
+            let lost = state.ended.is_none() && !held && (ran || LATE < begin.elapsed());
+            ran |= held;
+            if since < state.seq || lost || patience < begin.elapsed() {
+                return Ok(update(rows(&state, fault, folder, since), state.seq, most));
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 }
 
-impl View {
-    fn catch_up(&mut self) -> Result<(), journal::JournalError> {
-        loop {
-            let entries = self.pages.after(self.state.seq, PAGE)?;
-            if entries.is_empty() {
-                return Ok(());
+/// What changed since, as it is true now: what was at work is interrupted when nobody runs the session.
+fn rows(state: &State, fault: Option<JournalError>, folder: &Path, since: Seq) -> Vec<Row> {
+    let Standing { phase, why, .. } = Told::of(state, fault).now(folder, &mut process::cookies);
+    if phase != Phase::Interrupted {
+        return state.rows(since);
+    }
+    // Also those that nothing was written about.
+    let mut rows = state.rows(Seq(0));
+    rows.retain_mut(|row| {
+        let gone = match &mut row.body {
+            RowBody::Session(session) => {
+                (session.phase, session.why) = (phase, why.clone());
+                true
             }
-            entries.iter().for_each(|entry| self.state.apply(entry));
+            RowBody::Worker(worker) if at_work(worker.stage) => {
+                (worker.stage, worker.pid) = (WorkerStage::Interrupted, None);
+                true
+            }
+            RowBody::Worker(_)
+            | RowBody::Plan(_)
+            | RowBody::Task(_)
+            | RowBody::Review(_)
+            | RowBody::Decision(_)
+            | RowBody::Question(_)
+            | RowBody::Recovery(_)
+            | RowBody::Warning(_) => false,
+        };
+        gone || since < row.seq
+    });
+    rows
+}
+
+fn at_work(stage: WorkerStage) -> bool {
+    match stage {
+        WorkerStage::Starting | WorkerStage::Working | WorkerStage::Asking | WorkerStage::Frozen => true,
+        WorkerStage::Interrupted | WorkerStage::Done | WorkerStage::Failed | WorkerStage::Stopped => false,
+    }
+}
+
+impl View {
+    fn catch_up(&mut self, folder: &Path) -> Result<(), JournalError> {
+        loop {
+            let fault = match self.pages.after(self.state.seq, PAGE) {
+                Ok(entries) if entries.is_empty() => return Ok(()),
+                Ok(entries) => {
+                    entries.iter().for_each(|entry| self.state.apply(entry));
+                    self.damaged = false;
+                    continue;
+                }
+                Err(fault) => fault,
+            };
+            // A page is read whole or not at all; what comes before the damage is shown all the same.
+            if !self.damaged {
+                let seen = self.state.seq;
+                journal::read_each(folder, |entry| {
+                    if seen < entry.seq {
+                        self.state.apply(&entry);
+                    }
+                })?;
+                self.damaged = true;
+            }
+            return Err(fault);
         }
     }
 }

@@ -914,9 +914,17 @@ target: string,
  */
 phase: Phase, 
 /**
+ * In a sentence: what goes on, or why nothing does.
+ */
+why: string, 
+/**
  * Whether a process holds it right now.
  */
 held: boolean, 
+/**
+ * Workers whose processes still live although nobody runs the session; `resume` takes them down.
+ */
+left: number, 
 /**
  * When it began.
  */
@@ -1360,4 +1368,4 @@ pid: number | null, };
 /**
  * How a worker stands: derived from its events and its process, never stored.
  */
-export type WorkerStage = "starting" | "working" | "asking" | "frozen" | "done" | "failed" | "stopped";
+export type WorkerStage = "starting" | "working" | "asking" | "frozen" | "done" | "failed" | "stopped" | "interrupted";

@@ -151,7 +151,7 @@ export class Fake implements Host {
   #summaries(): SessionSummary[] {
     const row = this.#rows.get("session");
     if (!this.#open || row?.body.type !== "session") return this.others;
-    const { session, goal, target, phase, began, demo } = row.body;
+    const { session, goal, target, phase, why, began, demo } = row.body;
     const tasks = [...this.#rows.values()].flatMap(({ body }) => (body.type === "task" ? [body] : []));
     const accepted = tasks.filter((task) => task.stage === "accepted").length;
     const last = this.#items.at(-1)?.at ?? began;
@@ -161,7 +161,9 @@ export class Fake implements Host {
         goal,
         target,
         phase,
+        why,
         held: true,
+        left: 0,
         began,
         last,
         accepted,
@@ -187,7 +189,9 @@ function other(
     goal,
     target: `/home/ana/code/${project}`,
     phase,
+    why: phase === "interrupted" ? "Its program is gone; resume it to go on." : "",
     held: phase === "working",
+    left: 0,
     began: before(now, age + 1800),
     last: before(now, age),
     accepted: 3,

@@ -92,6 +92,7 @@ export const workerStages: Record<WorkerStage, Word> = {
   done: say("done", CircleCheck, "done"),
   failed: say("failed", CircleX, "needs"),
   stopped: say("stopped", CircleStop, "quiet"),
+  interrupted: say("not running", CircleSlash, "quiet"),
 };
 
 export const idle: Word = say("idle", CircleDashed, "quiet");
