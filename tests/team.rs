@@ -176,6 +176,13 @@ impl Team {
         fs::write(&path, fs::read_to_string(&path).unwrap() + text).unwrap();
     }
 
+    /// Sets how many workers run at the same time.
+    pub fn parallel(&self, workers: u32) {
+        let path = self.at("settings.toml");
+        let rest = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("parallel = {workers}\n{rest}")).unwrap();
+    }
+
     /// Runs git in the project; gives what it printed.
     pub fn git(&self, words: &[&str]) -> String {
         let mut git = Command::new("git");
@@ -345,6 +352,16 @@ impl Running {
         signal(self.pid(), name);
     }
 
+    /// Kills it; what it started is not touched.
+    pub fn kill(&self) {
+        kill(self.pid());
+    }
+
+    /// Whether it has ended.
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// What it printed so far.
     pub fn printed(&self) -> String {
         fs::read_to_string(&self.out).unwrap()
@@ -387,6 +404,27 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 /// Sends a signal; a process that is gone meanwhile needs none.
 pub fn signal(pid: u32, name: &str) {
     drop(Command::new("kill").arg(name).arg(pid.to_string()).stderr(Stdio::null()).status());
+}
+
+/// Kills a process; one that is gone meanwhile needs none.
+pub fn kill(pid: u32) {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+}
+
+/// Live processes whose environment, command line or working directory names a folder: all that was ever started
+/// for what lives in it.
+pub fn traces(folder: &Path) -> Vec<u32> {
+    let name = folder.as_os_str().as_encoded_bytes();
+    let name = name.strip_suffix(b"/").unwrap_or(name);
+    let names = |bytes: &[u8]| memchr::memmem::find(bytes, name).is_some();
+    let own = std::process::id();
+    let marked = |pid: &u32| {
+        let file = |file: &str| fs::read(format!("/proc/{pid}/{file}")).is_ok_and(|bytes| names(&bytes));
+        let inside = || fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(folder));
+        *pid != own && (file("environ") || file("cmdline") || inside())
+    };
+    all().filter(marked).filter(|pid| state_of(*pid).is_some_and(|state| state != 'Z')).collect()
 }
 
 fn all() -> impl Iterator<Item = u32> {

@@ -7,13 +7,16 @@
 //! as it should be. What a failed recipe worked on is kept; its folder is printed.
 
 #[cfg(target_os = "linux")]
+mod r1;
+
+#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     acceptance::chaos::main(RECIPES)
 }
 
 /// In the order in which they run: those that measure time first, on a machine that is still quiet.
 #[cfg(target_os = "linux")]
-const RECIPES: &[acceptance::chaos::Recipe] = &[("million", million::run)];
+const RECIPES: &[acceptance::chaos::Recipe] = &[("million", million::run), ("r1", r1::run)];
 
 #[cfg(target_os = "linux")]
 mod million;

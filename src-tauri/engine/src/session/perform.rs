@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    Answer, Ballot, Check, CheckResult, CommitHash, Input, Job, JobId, JobOutcome, LandMethod, Review, State,
-    Subject, WorkerId,
+    AgentName, Answer, Ballot, Check, CheckResult, CommitHash, Input, Job, JobId, JobOutcome, LandMethod,
+    Review, ReviewId, State, Subject, WorkerId,
 };
 use tokio::sync::watch;
 use tracing::{debug, warn};
@@ -23,6 +23,17 @@ const MOST_OUTPUT: usize = 4000;
 /// Performs one job and reports its outcome.
 pub(super) async fn job(context: Arc<Context>, seen: watch::Receiver<State>, job: JobId, what: Job) {
     debug!(%job, ?what, "job begins");
+    let seat = match &what {
+        Job::Verify { review, worker, .. } => {
+            let state = seen.borrow();
+            state.workers.get(worker).map(|state| (*review, state.assignment.agent.clone()))
+        }
+        Job::PrepareTree { .. }
+        | Job::Snapshot { .. }
+        | Job::Check { .. }
+        | Job::Merge { .. }
+        | Job::Land { .. } => None,
+    };
     let outcome = match what {
         Job::Check { subject, commit, checks } => {
             check(&context, job, &subject, &commit, checks, &seen).await
@@ -50,7 +61,30 @@ pub(super) async fn job(context: Arc<Context>, seen: watch::Receiver<State>, job
             blocking(&context, move |context| land(context, method, &message)).await
         }
     };
+    let settled = matches!(outcome, JobOutcome::Verified { ballot: Ballot::Cast { .. } });
     context.send(Input::Performed { job, outcome }).await;
+    if let Some((review, reviewer)) = seat.filter(|_| settled) {
+        clear_seat(&context, seen, job, review, reviewer).await;
+    }
+}
+
+/// Removes a reviewer's checkout, but only when its ballot is on disk: a crash before that has it verified again, and a
+/// checkout that is gone would void the verdict.
+async fn clear_seat(
+    context: &Arc<Context>,
+    mut seen: watch::Receiver<State>,
+    job: JobId,
+    review: ReviewId,
+    reviewer: AgentName,
+) {
+    if seen.wait_for(|state| !state.jobs.contains_key(&job)).await.is_err() {
+        return; // the session is closed; landing removes it
+    }
+    let context = Arc::clone(context);
+    let removed = tokio::task::spawn_blocking(move || context.trees.remove_seat(review, &reviewer)).await;
+    if !matches!(removed, Ok(Ok(_))) {
+        warn!(%review, ?removed, "a reviewer's checkout stays; it costs only space");
+    }
 }
 
 async fn blocking(
@@ -157,7 +191,6 @@ fn verify(
     let findings = evidence::check_all(&context.trees, &review.commit, answer.findings)?;
     let (verdict, summary, files_read) = (answer.verdict, agents::clean(&answer.summary), answer.files_read);
     let ballot = Ballot::Cast { verdict, summary, findings, files_read, tree: review.tree.clone() };
-    let _ = context.trees.remove_seat(review.id, reviewer)?; // written files, if any, are on a private ref
     Ok(JobOutcome::Verified { ballot })
 }
 
