@@ -145,6 +145,7 @@ pub fn main(recipes: &[Recipe]) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    clis::orchestrate_is_built();
     let form = if asked.full { "full" } else { "short" };
     let build = if cfg!(debug_assertions) { "without optimisation" } else { "optimised" };
     say(&format!("chaos, {form} form, built {build}, seed {}", asked.seed));

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{self, Class};
 use crate::home::{GEMINI_HOME, Home};
+use crate::MOST_LINE;
 use crate::launch::{Dialected, LaunchRequest, MCP_SERVER, TOOL_PATIENCE_S, words};
 use crate::run::{Kind, Run, Tool, first_of, note, number, text_at};
 use crate::version;
@@ -120,14 +121,18 @@ pub(crate) fn read(run: &mut Run, value: &Value) -> Vec<AgentEvent> {
     if is_piece(value) {
         run.alive();
         let text = text_at(value, "/content").unwrap_or_default();
-        run.told.answer.push_str(text);
+        // An answer is one thing that is said: no longer than the longest line.
+        if run.told.answer.len() < MOST_LINE {
+            run.told.answer.push_str(text);
+        }
         return run.piece(text);
     }
     // Anything else ends the paragraph.
     let mut events = run.rest();
     events.extend(match kind {
         "init" => {
-            run.told.session = text_at(value, "/session_id").map(str::to_owned);
+            // A second one that names none takes nothing back.
+            run.told.session = text_at(value, "/session_id").map(str::to_owned).or(run.told.session.take());
             run.told.model = text_at(value, "/model").map(str::to_owned);
             let (session, model) = (run.told.session.clone(), run.told.model.clone());
             let text = "gemini".to_owned();

@@ -11,6 +11,9 @@ use serde_json::Value;
 use crate::failure::{Class, Fault};
 use crate::report;
 
+/// Bytes of a paragraph that is held back; what is longer goes out in parts.
+const MOST_HELD: usize = 1 << 20;
+
 /// Characters of a tool's output that an event keeps.
 const OUTPUT: usize = 4000;
 
@@ -86,12 +89,14 @@ impl Run {
 
     /// A piece of the worker's words, cut anywhere: what is a whole line goes out, the rest is held back.
     pub(crate) fn piece(&mut self, text: &str) -> Vec<AgentEvent> {
-        self.held.push_str(text);
-        let Some(end) = self.held.rfind('\n') else {
-            return Vec::new();
+        // Only the new piece is looked through: with all that is held, many small ones would take for ever.
+        let Some(end) = text.rfind('\n') else {
+            self.held.push_str(text);
+            return if MOST_HELD < self.held.len() { self.rest() } else { Vec::new() };
         };
-        let rest = self.held.split_off(end + 1);
-        let whole = std::mem::replace(&mut self.held, rest);
+        let (whole, rest) = text.split_at(end + 1);
+        self.held.push_str(whole);
+        let whole = std::mem::replace(&mut self.held, rest.to_owned());
         self.words(&whole)
     }
 

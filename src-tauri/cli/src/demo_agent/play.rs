@@ -113,6 +113,7 @@ impl<'a, W: Write> Player<'a, W> {
                     self.voice.say(&format!("{line:0>characters$}"))?;
                 }
             }
+            Step::Load { per_second, seconds } => self.load(per_second, seconds)?,
             Step::Endless(bytes) => self.voice.endless(bytes)?,
             Step::Linger(_)
             | Step::NoResult(false)
@@ -121,6 +122,17 @@ impl<'a, W: Write> Player<'a, W> {
             | Step::Crash(false) => {}
         }
         Ok(Then::GoOn)
+    }
+
+    fn load(&mut self, per_second: u32, seconds: u32) -> io::Result<()> {
+        let began = std::time::Instant::now();
+        for number in 0..per_second.saturating_mul(seconds) {
+            let due = began + Duration::from_secs(1) * number / per_second.max(1);
+            std::thread::sleep(due.saturating_duration_since(std::time::Instant::now()));
+            let time = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+            self.voice.say(&format!("load {number} {}", time.as_nanos()))?;
+        }
+        Ok(())
     }
 
     fn path(&self, path: &str) -> PathBuf {

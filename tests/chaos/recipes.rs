@@ -1,0 +1,30 @@
+//! All recipes, one line each in every list below.
+
+use std::process::ExitCode;
+
+use acceptance::chaos::Recipe;
+
+#[path = "million.rs"]
+mod million;
+#[path = "r1.rs"]
+mod r1;
+#[path = "r15.rs"]
+mod r15;
+#[path = "r2.rs"]
+mod r2;
+
+/// In the order in which they run: those that measure time first, on a machine that is still quiet.
+pub(crate) const ALL: &[Recipe] = &[
+    ("million", million::run),
+    ("r15", r15::run),
+    ("r2", r2::run),
+    ("r1", r1::run),
+];
+
+/// Runs a process of a recipe's own.
+pub(crate) fn inner(recipe: &str, words: &[String]) -> ExitCode {
+    match recipe {
+        "r15" => r15::inner(words),
+        _ => ExitCode::from(2),
+    }
+}
