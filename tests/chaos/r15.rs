@@ -17,7 +17,7 @@ use acceptance::{
 use domain::{Request, Response};
 use engine::{
     Engine, Options, journal,
-    process::{Processes, Running, Spec, Tail},
+    process::{Caps, Processes, Running, Spec, Tail},
 };
 use serde::{Deserialize, Serialize};
 
@@ -106,8 +106,8 @@ fn failed(why: &str) -> ExitCode {
 
 async fn grown(folder: &Path, runs: usize, sessions: usize, leak: bool) -> Result<Holdings, Fault> {
     let other = |fault: &dyn std::error::Error| Fault::from(fault.to_string());
-    let processes =
-        Processes::new(clis::programs().join("orchestrate"), vec!["guardian".into()]).map_err(|it| other(&it))?;
+    let processes = Processes::new(clis::programs().join("orchestrate"), vec!["guardian".into()])
+        .map_err(|it| other(&it))?;
     let options = Options {
         workspace: folder.join("work"),
         orchestrate: clis::programs().join("orchestrate"),
@@ -130,7 +130,8 @@ async fn grown(folder: &Path, runs: usize, sessions: usize, leak: bool) -> Resul
     }
     let until = Instant::now() + SETTLES;
     let mut grown = less(holdings(folder), before);
-    while !leak && until > Instant::now() && (0 < grown.threads || 0 < grown.zombies || 0 < grown.descriptors) {
+    while !leak && until > Instant::now() && (0 < grown.threads || 0 < grown.zombies || 0 < grown.descriptors)
+    {
         tokio::time::sleep(Duration::from_millis(200)).await;
         grown = less(holdings(folder), before);
     }
@@ -144,7 +145,12 @@ async fn grown(folder: &Path, runs: usize, sessions: usize, leak: bool) -> Resul
 }
 
 /// Runs so many workers; gives the handles when they are to be kept.
-async fn workers(processes: &Processes, folder: &Path, count: usize, keep: bool) -> Result<Vec<Running>, Fault> {
+async fn workers(
+    processes: &Processes,
+    folder: &Path,
+    count: usize,
+    keep: bool,
+) -> Result<Vec<Running>, Fault> {
     let permits = Arc::new(tokio::sync::Semaphore::new(PARALLEL));
     let mut all = tokio::task::JoinSet::new();
     for number in 0..count {
@@ -175,7 +181,7 @@ async fn worker(processes: &Processes, folder: &Path) -> Result<Running, Fault> 
         stderr: folder.join("err"),
         record: folder.join("exit.json"),
         cookie: folder.display().to_string(),
-        wall: None,
+        caps: Caps::default(),
     };
     let running = processes.spawn(spec).await.map_err(|fault| Fault::from(fault.to_string()))?;
     let mut tail = Tail::open(&folder.join("out"), 0, running.end())?;

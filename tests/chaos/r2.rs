@@ -18,7 +18,9 @@ use domain::{AgentEvent, Dialect};
 use engine::process::{Framer, Line, LineKind};
 use serde_json::{Value, json};
 
+#[path = "r2/classes.rs"]
 mod classes;
+#[path = "r2/mutate.rs"]
 mod mutate;
 
 /// Nobody may wait longer for the next piece or line (RELIABILITY G2).

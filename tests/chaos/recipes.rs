@@ -14,12 +14,8 @@ mod r15;
 mod r2;
 
 /// In the order in which they run: those that measure time first, on a machine that is still quiet.
-pub(crate) const ALL: &[Recipe] = &[
-    ("million", million::run),
-    ("r15", r15::run),
-    ("r2", r2::run),
-    ("r1", r1::run),
-];
+pub(crate) const ALL: &[Recipe] =
+    &[("million", million::run), ("r15", r15::run), ("r2", r2::run), ("r1", r1::run)];
 
 /// Runs a process of a recipe's own.
 pub(crate) fn inner(recipe: &str, words: &[String]) -> ExitCode {

@@ -3,9 +3,9 @@
 use domain::{AgentEvent, Blocker, BlockerKind, Status, StatusKind, ToolOutcome, Usage};
 use serde_json::{Value, json};
 
+use crate::MOST_LINE;
 use crate::failure::{self, Class};
 use crate::home::{GEMINI_HOME, Home};
-use crate::MOST_LINE;
 use crate::launch::{Dialected, LaunchRequest, MCP_SERVER, TOOL_PATIENCE_S, words};
 use crate::run::{Kind, Run, Tool, first_of, note, number, text_at};
 use crate::version;
