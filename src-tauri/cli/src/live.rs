@@ -1,7 +1,7 @@
 //! The part of the screen that changes in place: a line for each worker, one for the tasks, one for the session.
 
 use console::measure_text_width;
-use domain::{Phase, TaskRow, TaskStage, WorkerRow, WorkerStage};
+use domain::{Phase, SessionRow, TaskRow, TaskStage, WorkerRow, WorkerStage};
 use jiff::Timestamp;
 
 use crate::{
@@ -26,6 +26,7 @@ pub(crate) fn block(model: &Model, now: Timestamp, view: &View, most: usize) -> 
         lines.truncate(room - 1);
         lines.push(view.text(Tone::Dim, &format!("… and {hidden} more workers")));
     }
+    lines.extend(gates(model, now, view));
     let interrupted = model.session().is_some_and(|row| row.phase == Phase::Interrupted);
     let tasks: Vec<String> = model.tasks().into_iter().map(|row| task(row, interrupted, view)).collect();
     if !tasks.is_empty() {
@@ -62,6 +63,42 @@ fn worker(row: &WorkerRow, widest: usize, now: Timestamp, view: &View) -> String
     format!("{head}  {age} {doing}")
 }
 
+/// Agents whose quota is used up, a line each. Of a session that nobody runs nothing waits.
+fn gates(model: &Model, now: Timestamp, view: &View) -> Vec<String> {
+    let over = |row: &&SessionRow| row.outcome.is_none() && row.phase != Phase::Interrupted;
+    let gates = model.session().filter(over).map(|row| &row.gates[..]).unwrap_or_default();
+    let line = |gate| format!("{} {}", view.text(Tone::Warn, "◌"), words::gate(gate, now, view));
+    gates.iter().map(line).collect()
+}
+
+/// Limits of the session that are used to 80 % and more, in words.
+fn limits(model: &Model, row: &SessionRow, now: Timestamp) -> Vec<String> {
+    let (tokens, cost) = model.spent();
+    let spent = &row.spent;
+    let minutes = (now.as_second() - row.began.as_second()).max(0) / 60;
+    let share = |used: f64, cap: f64| if cap <= 0.0 { 0.0 } else { 100.0 * used / cap };
+    #[expect(clippy::cast_precision_loss, reason = "a share in percent needs no more than 52 bits")]
+    let whole = |number: u64| number as f64;
+    let used = [
+        (share(whole(tokens), whole(spent.tokens_cap)), format!("{} tokens", count(spent.tokens_cap))),
+        (share(cost.unwrap_or(0.0), spent.cost_cap), format!("${}", spent.cost_cap)),
+        (
+            share(whole(minutes.unsigned_abs()), f64::from(spent.minutes_cap)),
+            format!("{} minutes", spent.minutes_cap),
+        ),
+        (
+            share(f64::from(spent.workers), f64::from(spent.workers_cap)),
+            format!("{} workers", spent.workers_cap),
+        ),
+    ];
+    let words = |(share, cap): (f64, String)| match share {
+        share if 100.0 <= share => Some(format!("limit reached: {cap}")),
+        share if domain::limits::NOTICE_PERCENT <= share => Some(format!("{:.0} % of {cap}", share.floor())),
+        _ => None,
+    };
+    used.into_iter().filter_map(words).collect()
+}
+
 /// `interrupted`: nobody is at it, whatever it was when its session lost its program.
 fn task(row: &TaskRow, interrupted: bool, view: &View) -> String {
     let (sign, word, tone) = match words::task(row.stage) {
@@ -80,14 +117,15 @@ fn task(row: &TaskRow, interrupted: bool, view: &View) -> String {
 fn session(model: &Model, now: Timestamp, view: &View) -> Option<String> {
     let row = model.session()?;
     let (sign, word, tone) = words::phase(row.phase);
-    let usage = &row.spent.usage;
+    let (tokens, cost) = model.spent();
     let mut parts = vec![view.text(tone, &format!("{sign} {word}")), between(row.began, now)];
-    if usage.input + usage.output > 0 {
-        parts.push(format!("{} tokens", count(usage.input + usage.output)));
+    if tokens > 0 {
+        parts.push(format!("{} tokens", count(tokens)));
     }
-    if let Some(cost) = usage.cost_usd.filter(|cost| *cost > 0.0) {
+    if let Some(cost) = cost.filter(|cost| *cost > 0.0) {
         parts.push(format!("{}${cost:.2}", if row.spent.cost_incomplete { "≥ " } else { "" }));
     }
+    parts.extend(limits(model, row, now).iter().map(|limit| view.text(Tone::Warn, &format!("! {limit}"))));
     let why = line(&row.why);
     if !why.is_empty() {
         parts.push(view.text(Tone::Dim, &why));

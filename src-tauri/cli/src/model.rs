@@ -116,6 +116,21 @@ impl Model {
         live
     }
 
+    /// Tokens and US dollars so far. The session's row is as old as the last worker that began or ended; the workers' rows
+    /// say what has been used since.
+    pub(crate) fn spent(&self) -> (u64, Option<f64>) {
+        let told = self.session().map(|row| row.spent.usage).unwrap_or_default();
+        let workers = self.workers();
+        let tokens = workers.iter().map(|row| row.usage.input + row.usage.output).sum::<u64>();
+        let cost = workers.iter().filter_map(|row| row.cost_usd).reduce(|sum, cost| sum + cost);
+        let most = |a: f64, b: f64| a.max(b);
+        let cost = match (told.cost_usd, cost) {
+            (Some(told), Some(cost)) => Some(most(told, cost)),
+            (told, cost) => told.or(cost),
+        };
+        (tokens.max(told.input + told.output), cost)
+    }
+
     /// The question that has waited longest for an answer.
     pub(crate) fn open_question(&self) -> Option<&QuestionRow> {
         self.bodies()

@@ -48,6 +48,16 @@ pub(crate) fn session(
         let (_, word, tone) = words::phase(row.phase);
         all.push(news(now, tone, word, line(&row.why)));
     }
+    if let Some(before) = before
+        && before.began != row.began
+    {
+        let (by, how) = if before.began < row.began {
+            (between(before.began, row.began), "the machine slept, or its clock was set forward, for")
+        } else {
+            (between(row.began, before.began), "the clock was set back by")
+        };
+        all.push(news(now, Tone::Dim, "clock", format!("{how} {by}; limits do not count it")));
+    }
     if let Some(landed) = &row.landed
         && before.is_none_or(|before| before.landed.is_none())
     {
@@ -177,7 +187,9 @@ pub(crate) fn worker(row: &WorkerRow, before: Option<&WorkerRow>, view: &View) -
     let (sign, word, tone) = words::worker(row.stage);
     let state = view.text(tone, &format!("{sign} {word}"));
     let mut text = format!("{who}: {state} in {}, {} events", between(row.began, at), row.events);
-    if let Some(failed) = &row.failed
+    if let Some(limited) = &row.limited {
+        text = format!("{text}: stopped at its limit, {}", line(limited));
+    } else if let Some(failed) = &row.failed
         && row.stage != WorkerStage::Done
     {
         text = format!(
@@ -206,6 +218,11 @@ pub(crate) fn review(row: &ReviewRow, before: Option<&ReviewRow>, now: Timestamp
         all.push(news(now, Tone::Work, label.clone(), text));
     }
     for (place, seat) in row.seats.iter().enumerate() {
+        let had = before.and_then(|before| before.seats.get(place)).map(|seat| &seat.reviewer);
+        if let Some(had) = had.filter(|had| **had != seat.reviewer) {
+            let text = format!("{} takes the seat of {had}, which cannot go on", seat.reviewer);
+            all.push(news(now, Tone::Warn, label.clone(), text));
+        }
         let known =
             before.and_then(|before| before.seats.get(place)).is_some_and(|seat| seat.ballot.is_some());
         if let (Some(ballot), false) = (&seat.ballot, known) {
@@ -306,8 +323,13 @@ pub(crate) fn recovery(
     let mut all = Vec::new();
     if before.is_none() {
         let failure = words::failure(&row.failed.failure, view);
-        let text =
-            format!("{}: {} → {}", row.worker, clean(&failure), clean(&words::repair(&row.repair, view)));
+        let text = format!(
+            "{} ({}): {} → {}",
+            row.agent,
+            row.worker,
+            clean(&failure),
+            clean(&words::repair(&row.repair, view))
+        );
         all.push(news(row.at, Tone::Warn, label.clone(), text));
     }
     if let Some(worked) = row.worked

@@ -2,10 +2,10 @@
 
 use domain::{
     About, Action, Actor, AgentInfo, AnswerRow, Ballot, Check, CheckResult, CheckedFinding, Choice,
-    CommitHash, DecisionId, DecisionRow, Dialect, Evidence, Failed, Failure, Finding, Outcome, Phase, Plan,
-    PlanRow, PlanSource, QuestionId, QuestionRow, RecoveryId, RecoveryRow, Repair, ReviewId, ReviewRow, Role,
-    Row, RowBody, Rule, SeatRow, Seq, SessionRow, Severity, Spent, Subject, Task, TaskRow, TaskStage, Trees,
-    Trigger, Usage, Verdict, WarningRow, WorkerId, WorkerRow, WorkerStage,
+    CommitHash, DecisionId, DecisionRow, Dialect, Evidence, Failed, Failure, Finding, GateRow, Outcome,
+    Phase, Plan, PlanRow, PlanSource, QuestionId, QuestionRow, RecoveryId, RecoveryRow, Repair, ReviewId,
+    ReviewRow, Role, Row, RowBody, Rule, SeatRow, Seq, SessionRow, Severity, Spent, Subject, Task, TaskRow,
+    TaskStage, Trees, Trigger, Usage, Verdict, WarningRow, WorkerCaps, WorkerId, WorkerRow, WorkerStage,
 };
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
@@ -52,6 +52,8 @@ pub(crate) fn session(change: impl FnOnce(&mut SessionRow)) -> Row {
             cost_incomplete: true,
             ..Spent::default()
         },
+        worker_caps: WorkerCaps { minutes: 120, tokens: 500_000, cost_usd: 10.0, turns: 200 },
+        gates: Vec::new(),
     };
     change(&mut session);
     row("session", RowBody::Session(Box::new(session)))
@@ -124,6 +126,9 @@ pub(crate) fn worker(number: u32, change: impl FnOnce(&mut WorkerRow)) -> Row {
         failed: None,
         model: None,
         usage: Usage::default(),
+        cost_usd: None,
+        turns: 5,
+        limited: None,
         events: 7,
         pid: Some(4242),
     };
@@ -144,7 +149,7 @@ fn review(ballot: Option<Ballot>) -> Row {
             commit: CommitHash::from("0badf00d"),
             authors: vec!["claude".into()],
             required: 1,
-            seats: vec![SeatRow { reviewer: "codex".into(), ballot, counted_as }],
+            seats: vec![SeatRow { reviewer: "codex".into(), instead_of: None, ballot, counted_as }],
             decision: None,
         })),
     )
@@ -212,6 +217,7 @@ fn recovery(worked: Option<bool>) -> Row {
         RowBody::Recovery(RecoveryRow {
             id: RecoveryId(1),
             worker: WorkerId(2),
+            agent: "gemini".into(),
             failed,
             repair: Repair::AddDirectory { path: "/srv/docs".to_owned() },
             worked,
@@ -389,4 +395,79 @@ fn colours_are_only_colours() {
 fn words_of_agents_cannot_steer() {
     let written = play(view(false, 100)) + &play(view(true, 100));
     assert!(!written.contains("\u{1b}[2J"));
+}
+
+/// What happens when something runs out: batches of rows as in [`eventful`].
+fn running_out() -> Vec<(i64, Vec<Row>)> {
+    let limited = |row: &mut WorkerRow| {
+        (row.stage, row.ended) = (WorkerStage::Failed, Some(at(40)));
+        row.limited = Some("501k of 500k tokens".to_owned());
+        row.failed =
+            Some(Failed { failure: Failure::Limit, text: "worker_tokens: 501200 of 500000".to_owned() });
+    };
+    let gate = |probe| GateRow { agent: "claude".into(), until: at(600), probe };
+    let used = |gates| {
+        session(|row| {
+            row.phase = Phase::Working;
+            row.gates = gates;
+            (row.spent.tokens_cap, row.spent.minutes_cap, row.spent.workers_cap) = (600_000, 60, 4);
+            row.spent.workers = 3;
+        })
+    };
+    let hand_over = |worked| {
+        let failure = Failure::RateLimited { resets_at: Some(at(600)) };
+        let failed = Failed { failure, text: "You have hit your limit".to_owned() };
+        let (id, worker, agent) = (RecoveryId(2), WorkerId(4), "claude".into());
+        let repair = Repair::HandOver { to: "gemini".into() };
+        row("c2", RowBody::Recovery(RecoveryRow { id, worker, agent, failed, repair, worked, at: at(50) }))
+    };
+    let given = |mut row: Row| {
+        if let RowBody::Review(review) = &mut row.body {
+            review.seats[0].reviewer = "gemini".into();
+            review.seats[0].instead_of = Some("codex".into());
+        }
+        row
+    };
+    let spends = |row: &mut WorkerRow| {
+        row.usage = Usage { input: 500_000, output: 13_000, cached: 0, cost_usd: None };
+        row.cost_usd = Some(0.76);
+    };
+    vec![
+        (0, vec![session(|row| row.phase = Phase::Working)]),
+        (20, vec![worker(3, |_| {}), review(None)]),
+        (40, vec![worker(3, limited), worker(4, spends)]),
+        (50, vec![used(vec![gate(None)]), hand_over(None), given(review(None))]),
+        (55, vec![used(vec![gate(None)]), session(|row| row.began = at(30))]),
+        (60, vec![used(vec![gate(None)]), worker(4, spends), hand_over(Some(true))]),
+    ]
+}
+
+#[test]
+fn what_runs_out_is_told() {
+    let view = view(true, 130);
+    let mut model = Model::default();
+    let mut lines = Vec::new();
+    for (second, rows) in running_out() {
+        for row in rows {
+            let news = model.take(row, at(second), &view);
+            lines.extend(news.iter().flat_map(|news| news.lines(&view)));
+        }
+    }
+    let mut now = |second: i64, change: &dyn Fn(&mut SessionRow), model: &mut Model| {
+        if let Some(row) = model.session() {
+            let mut changed = row.clone();
+            change(&mut changed);
+            model.take(row_of(changed), at(second), &view);
+        }
+        lines.push("----".to_owned());
+        lines.extend(live::block(model, at(second), &view, 10));
+    };
+    now(60, &|_| {}, &mut model);
+    now(601, &|row| row.gates[0].probe = Some(WorkerId(4)), &mut model);
+    now(3700, &|row| (row.gates, row.phase) = (Vec::new(), Phase::Limited), &mut model);
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+fn row_of(session: SessionRow) -> Row {
+    row("session", RowBody::Session(Box::new(session)))
 }

@@ -1,11 +1,13 @@
 //! The product's vocabulary in the terminal's words. State is never shown by colour alone: each has a word, most a sign.
 
 use domain::{
-    About, Action, Actor, Choice, Evidence, Failure, Outcome, Phase, ProbeState, Repair, Rule, Subject,
-    TaskStage, TimelineKind, Trigger, Verdict, WorkerStage,
+    About, Action, Actor, Choice, Evidence, Failure, GateRow, Outcome, Phase, ProbeState, Repair, Rule,
+    Subject, TaskStage, TimelineKind, Trigger, Verdict, WorkerStage,
 };
 
-use crate::{args::CHOICES, view::View};
+use jiff::Timestamp;
+
+use crate::{args::CHOICES, text::between, view::View};
 
 /// What a text means, for its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,8 +181,24 @@ pub(crate) fn failure(failure: &Failure, view: &View) -> String {
         Failure::Config => "flags or settings refused".to_owned(),
         Failure::Refused => "gave no answer".to_owned(),
         Failure::CliLimit => "limit of the CLI".to_owned(),
-        Failure::Limit => "limit of the session".to_owned(),
+        Failure::Limit => "limit reached".to_owned(),
         Failure::Cancelled => "stopped".to_owned(),
+    }
+}
+
+/// An agent whose quota is used up.
+pub(crate) fn gate(gate: &GateRow, now: Timestamp, view: &View) -> String {
+    let until = view.clock(gate.until);
+    match gate.probe {
+        Some(probe) => {
+            format!("{}: quota was used up until {until}; {probe} tries whether it is back", gate.agent)
+        }
+        None if now < gate.until => format!(
+            "{}: quota used up until {until} (in {}); one worker will try then",
+            gate.agent,
+            between(now, gate.until)
+        ),
+        None => format!("{}: quota was used up until {until}; one worker will try next", gate.agent),
     }
 }
 

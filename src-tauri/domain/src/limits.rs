@@ -71,6 +71,33 @@ pub fn used_by(state: &State, worker: &WorkerState, now: Timestamp) -> [Used; 4]
     ]
 }
 
+/// What a worker used of the limit that stopped it, for people; from the journal's words: `worker_tokens: 501200 of 500000`.
+#[must_use]
+pub fn in_words(text: &str) -> String {
+    let parts = || {
+        let (limit, amounts) = text.split_once(": ")?;
+        let (used, cap) = amounts.split_once(" of ")?;
+        Some(match limit {
+            "worker_tokens" => format!("{} of {} tokens", large(used)?, large(cap)?),
+            "worker_cost_usd" => format!("${used} of ${cap}"),
+            "worker_turns" => format!("{used} of {cap} turns"),
+            "worker_minutes" => format!("{used} of {cap} minutes"),
+            _ => return None,
+        })
+    };
+    parts().unwrap_or_else(|| text.to_owned())
+}
+
+/// `812k`, `1.2M`.
+fn large(number: &str) -> Option<String> {
+    let number: f64 = number.parse().ok()?;
+    Some(match number {
+        n if n < 1e3 => format!("{n:.0}"),
+        n if n < 1e6 => format!("{:.0}k", n / 1e3),
+        n => format!("{:.1}M", n / 1e6),
+    })
+}
+
 fn share(part: f64, cap: f64) -> f64 {
     if cap <= 0.0 { 0.0 } else { 100.0 * part / cap }
 }
@@ -83,4 +110,22 @@ fn minutes(from: Timestamp, to: Timestamp) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "a share in percent needs no more than 52 bits")]
 fn count(tokens: u64) -> f64 {
     tokens as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_words;
+
+    #[test]
+    fn a_crossed_limit_is_told_in_words() {
+        let check = |text: &str, wanted: &str| assert_eq!(in_words(text), wanted);
+        check("worker_tokens: 501200 of 500000", "501k of 500k tokens");
+        check("worker_tokens: 20000001 of 20000000", "20.0M of 20.0M tokens");
+        check("worker_cost_usd: 5.02 of 5", "$5.02 of $5");
+        check("worker_turns: 400 of 400", "400 of 400 turns");
+        check("worker_minutes: 120 of 120", "120 of 120 minutes");
+        // What others say of other limits stays as it is.
+        check("its memory: 9 GiB of 8 GiB", "its memory: 9 GiB of 8 GiB");
+        check("killed", "killed");
+    }
 }

@@ -79,6 +79,38 @@ pub struct SessionRow {
     pub began: Timestamp,
     /// What has been spent.
     pub spent: Spent,
+    /// What one worker may use.
+    pub worker_caps: WorkerCaps,
+    /// Agents whose quota is used up.
+    pub gates: Vec<GateRow>,
+}
+
+/// What one worker may use; 0 is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct WorkerCaps {
+    /// Minutes from its request to its end.
+    pub minutes: u32,
+    /// Tokens, input and output, cached ones not counted.
+    #[cfg_attr(feature = "ts", ts(type = "number"))]
+    pub tokens: u64,
+    /// US dollars.
+    pub cost_usd: f64,
+    /// Steps of its model.
+    pub turns: u32,
+}
+
+/// An agent whose quota is used up: it is not asked before the time is over, and then by one worker alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct GateRow {
+    /// Which.
+    pub agent: AgentName,
+    /// Not before this time.
+    #[cfg_attr(feature = "ts", ts(type = "string"))]
+    pub until: Timestamp,
+    /// The worker that is finding out whether it is back.
+    pub probe: Option<WorkerId>,
 }
 
 /// The ledger: spent against capped.
@@ -98,6 +130,8 @@ pub struct Spent {
     pub minutes_cap: u32,
     /// Workers started.
     pub workers: u32,
+    /// Cap on workers started.
+    pub workers_cap: u32,
     /// Reviews made.
     pub reviews: u32,
 }
@@ -242,6 +276,12 @@ pub struct WorkerRow {
     pub model: Option<String>,
     /// Tokens and money.
     pub usage: Usage,
+    /// US dollars: as its CLI says, else by the price of its model; `None` when neither tells.
+    pub cost_usd: Option<f64>,
+    /// Steps of its model so far: messages and tool calls.
+    pub turns: u32,
+    /// What it used of the limit that stopped it, in words: `501k of 500k tokens`.
+    pub limited: Option<String>,
     /// Events so far.
     #[cfg_attr(feature = "ts", ts(type = "number"))]
     pub events: u64,
@@ -281,6 +321,8 @@ pub struct ReviewRow {
 pub struct SeatRow {
     /// Who.
     pub reviewer: AgentName,
+    /// Who had the seat before, and could not go on.
+    pub instead_of: Option<AgentName>,
     /// What became of it; `None` while it is at work.
     pub ballot: Option<Ballot>,
     /// What it counts as; `None` for void ones.
@@ -349,6 +391,8 @@ pub struct RecoveryRow {
     pub id: RecoveryId,
     /// Whose failure.
     pub worker: WorkerId,
+    /// That worker's agent.
+    pub agent: AgentName,
     /// What failed.
     pub failed: Failed,
     /// What is done about it.

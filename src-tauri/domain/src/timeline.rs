@@ -48,7 +48,8 @@ fn fill(state: &State, event: &Event, item: &mut TimelineItem) -> Option<()> {
         | Event::RecoveryEnded { .. } => return None,
         Event::Warned { text } => set(TimelineKind::Session, format!("Warning: {text}"), String::new()),
         Event::WorkerLimited { worker, text, .. } => {
-            set(TimelineKind::Error, format!("stopped at its limit {text}"), String::new());
+            let text = crate::limits::in_words(text);
+            set(TimelineKind::Error, format!("stopped at its limit: {text}"), String::new());
             person(state, *worker, item);
         }
         Event::ClockMoved { by_ms, slept } => {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use domain::{
-    Act, Actor, ErrorCode, Notice, Phase, Request, Response, Row, RowBody, Seq, SessionId, SessionRow,
-    Settings, State, UserError,
+    Act, Actor, ErrorCode, Notice, Phase, Request, Response, Row, RowBody, Seq, SessionId, Settings, State,
+    UserError,
 };
 use tokio::sync::{broadcast, watch};
 
@@ -246,6 +246,7 @@ impl Engine {
             return self.inner.views.watch(session, &folder, since, WATCH, MOST_ROWS).await;
         };
         let (mut state, mut trouble) = (handle.state(), handle.trouble());
+        let ever = trouble.has_changed().unwrap_or(true);
         let news = async {
             let changed = async { state.wait_for(|state| since < state.seq).await.is_ok() };
             let in_trouble = async { trouble.wait_for(Option::is_some).await.is_ok() };
@@ -260,9 +261,14 @@ impl Engine {
             let state = state.borrow();
             (state.rows(since), state.seq, state.session_row())
         };
-        if let (Some(trouble), Some(row)) = (handle.trouble().borrow().clone(), row) {
+        let trouble = handle.trouble().borrow().clone();
+        // Once there was trouble, its end has to be told as well: no entry of the journal says it.
+        if let (true, Some(mut row)) = (ever || trouble.is_some(), row) {
             rows.retain(|row| !matches!(row.body, RowBody::Session(_)));
-            rows.push(in_trouble(row, seq, &trouble));
+            if let Some(trouble) = trouble {
+                (row.phase, row.why) = (Phase::NeedsYou, format!("{trouble} (work waits, nothing is lost)"));
+            }
+            rows.push(Row { seq, key: "session".to_owned(), body: RowBody::Session(Box::new(row)) });
         }
         Ok(update(rows, seq, MOST_ROWS))
     }
@@ -362,13 +368,6 @@ impl Engine {
             None => Err(internal("the session closed at once", "Look at its log.")),
         }
     }
-}
-
-/// The session's row while its journal cannot be written: nothing of that is in the journal.
-fn in_trouble(mut row: SessionRow, seq: Seq, trouble: &str) -> Row {
-    row.phase = Phase::NeedsYou;
-    row.why = format!("{trouble} (work waits, nothing is lost)");
-    Row { seq, key: "session".to_owned(), body: RowBody::Session(Box::new(row)) }
 }
 
 /// At most `most` rows, and the cursor that fits them.

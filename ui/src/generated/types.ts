@@ -359,6 +359,23 @@ why: string,
 recommendation: string, };
 
 /**
+ * An agent whose quota is used up: it is not asked before the time is over, and then by one worker alone.
+ */
+export type GateRow = { 
+/**
+ * Which.
+ */
+agent: AgentName, 
+/**
+ * Not before this time.
+ */
+until: string, 
+/**
+ * The worker that is finding out whether it is back.
+ */
+probe: WorkerId | null, };
+
+/**
  * A side effect outside the journal, with intent and outcome: `j9`.
  */
 export type JobId = string;
@@ -531,6 +548,10 @@ id: RecoveryId,
  * Whose failure.
  */
 worker: WorkerId, 
+/**
+ * That worker's agent.
+ */
+agent: AgentName, 
 /**
  * What failed.
  */
@@ -814,6 +835,10 @@ export type SeatRow = {
  */
 reviewer: AgentName, 
 /**
+ * Who had the seat before, and could not go on.
+ */
+instead_of: AgentName | null, 
+/**
  * What became of it; `None` while it is at work.
  */
 ballot: Ballot | null, 
@@ -891,7 +916,15 @@ began: string,
 /**
  * What has been spent.
  */
-spent: Spent, };
+spent: Spent, 
+/**
+ * What one worker may use.
+ */
+worker_caps: WorkerCaps, 
+/**
+ * Agents whose quota is used up.
+ */
+gates: Array<GateRow>, };
 
 /**
  * A session in a list.
@@ -983,6 +1016,10 @@ minutes_cap: number,
  * Workers started.
  */
 workers: number, 
+/**
+ * Cap on workers started.
+ */
+workers_cap: number, 
 /**
  * Reviews made.
  */
@@ -1276,6 +1313,27 @@ text: string,
 at: string, };
 
 /**
+ * What one worker may use; 0 is no limit.
+ */
+export type WorkerCaps = { 
+/**
+ * Minutes from its request to its end.
+ */
+minutes: number, 
+/**
+ * Tokens, input and output, cached ones not counted.
+ */
+tokens: number, 
+/**
+ * US dollars.
+ */
+cost_usd: number, 
+/**
+ * Steps of its model.
+ */
+turns: number, };
+
+/**
  * One process of one agent in one role on one task, one attempt: `w3`.
  */
 export type WorkerId = string;
@@ -1356,6 +1414,18 @@ model: string | null,
  * Tokens and money.
  */
 usage: Usage, 
+/**
+ * US dollars: as its CLI says, else by the price of its model; `None` when neither tells.
+ */
+cost_usd: number | null, 
+/**
+ * Steps of its model so far: messages and tool calls.
+ */
+turns: number, 
+/**
+ * What it used of the limit that stopped it, in words: `501k of 500k tokens`.
+ */
+limited: string | null, 
 /**
  * Events so far.
  */

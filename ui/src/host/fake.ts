@@ -162,7 +162,7 @@ export class Fake implements Host {
         target,
         phase,
         why,
-        held: true,
+        held: phase !== "interrupted",
         left: 0,
         began,
         last,
@@ -225,6 +225,8 @@ export function scripted(begin: string): Fake {
       fake.play("working");
       later("question", 6000);
     }
+    if (act.type === "answer" && act.choice === "retry") fake.play("working");
+    if (act.type === "answer" && act.choice === "hand_over") fake.play("handover");
     if (act.type === "answer" && act.choice === "instruct") {
       fake.play("mending");
       later("ready", 6000);

@@ -17,6 +17,19 @@ export function duration(from: string, to: number): string {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} m`;
 }
 
+/** How long until then; nothing once it has passed. */
+export function left(until: string, now: number): string {
+  return duration(new Date(now).toISOString(), Date.parse(until));
+}
+
+/** Local time of day to the minute; with the day, when it is another one. */
+export function hour(at: string, now: number): string {
+  const when = new Date(at);
+  const of = { hour: "2-digit", minute: "2-digit" } as const;
+  if (when.toDateString() === new Date(now).toDateString()) return when.toLocaleTimeString("en-GB", of);
+  return when.toLocaleString("en-GB", { ...of, day: "numeric", month: "short" });
+}
+
 /** Time of day, to the second. */
 export function time(at: string): string {
   return new Date(at).toLocaleTimeString("en-GB");

@@ -14,6 +14,7 @@ import CircleX from "@lucide/svelte/icons/circle-x";
 import Flag from "@lucide/svelte/icons/flag";
 import Gavel from "@lucide/svelte/icons/gavel";
 import GitMerge from "@lucide/svelte/icons/git-merge";
+import Hourglass from "@lucide/svelte/icons/hourglass";
 import LifeBuoy from "@lucide/svelte/icons/life-buoy";
 import ListTodo from "@lucide/svelte/icons/list-todo";
 import MessageCircleQuestionMark from "@lucide/svelte/icons/message-circle-question-mark";
@@ -96,6 +97,15 @@ export const workerStages: Record<WorkerStage, Word> = {
 };
 
 export const idle: Word = say("idle", CircleDashed, "quiet");
+
+/** An agent that nobody may ask for a while. */
+export const outOfQuota: Word = say("out of quota", Hourglass, "warn");
+
+/** A worker that a limit of its own stopped. */
+export const limitStop: Word = say("at its limit", TriangleAlert, "warn");
+
+/** A worker that is held because nothing can be written down, or the disk is almost full. */
+export const still: Word = say("stands still", CirclePause, "warn");
 
 /** A worker that was at work when its session lost its process. */
 export const gone: Word = say("not running", CircleSlash, "quiet");
@@ -195,6 +205,13 @@ export const choices: Record<Choice, { label: string; leads: string; text: strin
   reply: { label: "Reply", leads: "The worker gets your words, and goes on.", text: "Your reply" },
 };
 
+/** What lets a session go on that crashed again and again. */
+export const letGoOn = {
+  label: "Let it go on",
+  leads: "What was under way begins again, from the files as they stand.",
+  text: "",
+};
+
 /** The same choice, where no review is behind it. */
 export const instructWorker = {
   label: "Instruct and go on",
@@ -230,7 +247,15 @@ export const kinds: Record<TimelineKind, Word> = {
   recovery: say("repair", LifeBuoy, "warn"),
   question: say("question", MessageCircleQuestionMark, "needs"),
 };
-export const repaired: Word = say("repair", Wrench, "warn");
+
+/** How a repair stands. */
+export const repairs = {
+  waiting: say("waiting", Hourglass, "warn"),
+  running: say("under way", Wrench, "working"),
+  held: say("not finished", CircleSlash, "quiet"),
+  worked: say("worked", CircleCheck, "done"),
+  failed: say("did not help", CircleX, "needs"),
+};
 
 export function failure(of: Failure): string {
   switch (of.class) {
@@ -267,7 +292,7 @@ export function failure(of: Failure): string {
     case "cli_limit":
       return "reached a limit of its own";
     case "limit":
-      return "reached a limit of this session";
+      return "reached a limit";
     case "cancelled":
       return "was stopped";
   }
@@ -280,13 +305,13 @@ export function repair(of: Repair, clock: (at: string) => string): string {
     case "skip_git_check":
       return "launch again without its check for a git repository";
     case "wait":
-      return `launch again at ${clock(of.until)}`;
+      return `try again at ${clock(of.until)}`;
     case "resume":
       return "continue its conversation";
     case "fresh":
-      return "begin afresh from the tree as it stands";
+      return "begin a new conversation, from the files as they stand";
     case "hand_over":
-      return `hand the work over to ${of.to}`;
+      return `${of.to} goes on from the files as they stand`;
   }
 }
 

@@ -35,6 +35,13 @@ export class Session {
   readonly questions = $derived(this.#list("question"));
   readonly recoveries = $derived(this.#list("recovery"));
   readonly warnings = $derived(this.#list("warning"));
+  /** When a worker last said something or ended. */
+  readonly last = $derived(
+    this.workers
+      .map((worker) => worker.ended ?? worker.last_event)
+      .sort()
+      .at(-1),
+  );
   /** Oldest first. */
   readonly open = $derived(this.questions.filter((question) => question.answer === null));
 

@@ -2,9 +2,9 @@
 
 use super::{DecisionState, QuestionState, RecoveryState, ReviewState, Stage, State, TaskState, WorkerState};
 use crate::{
-    DecisionRow, ExitCause, Job, Outcome, Phase, PlanRow, Purpose, QuestionRow, RecoveryRow, ReviewRow, Row,
-    RowBody, SeatRow, Seq, SessionRow, Spent, StopReason, Subject, TaskRow, TaskStage, WarningRow, WorkerId,
-    WorkerRow, WorkerStage,
+    AgentName, DecisionRow, ExitCause, GateRow, Job, Outcome, Phase, PlanRow, Purpose, QuestionRow,
+    RecoveryRow, Repair, ReviewRow, Row, RowBody, SeatRow, Seq, SessionRow, Spent, StopReason, Subject,
+    TaskRow, TaskStage, WarningRow, WorkerCaps, WorkerId, WorkerRow, WorkerStage,
 };
 
 impl State {
@@ -13,10 +13,13 @@ impl State {
     pub fn rows(&self, since: Seq) -> Vec<Row> {
         let mut rows = Vec::new();
         let mut push = |seq: Seq, key: String, body: RowBody| rows.push(Row { seq, key, body });
-        if since < self.session_seq
+        // What closes a gate changes the session's row without being an entry of its own.
+        let gated = self.gates.values().map(|gate| gate.since).max().unwrap_or_default();
+        let session_seq = self.session_seq.max(gated);
+        if since < session_seq
             && let Some(row) = self.session_row()
         {
-            push(self.session_seq, "session".to_owned(), RowBody::Session(Box::new(row)));
+            push(session_seq, "session".to_owned(), RowBody::Session(Box::new(row)));
         }
         if let Some(plan) = self.plan.as_ref().filter(|plan| since < plan.seq) {
             let (plan_, by, approved) = (plan.plan.clone(), plan.by.clone(), plan.approved.clone());
@@ -39,7 +42,7 @@ impl State {
             push(question.seq, id.to_string(), RowBody::Question(question_row(*id, question)));
         }
         for (id, recovery) in self.recoveries.iter().filter(|(_, recovery)| since < recovery.seq) {
-            push(recovery.seq, id.to_string(), RowBody::Recovery(recovery_row(*id, recovery)));
+            push(recovery.seq, id.to_string(), RowBody::Recovery(self.recovery_row(*id, recovery)));
         }
         for (seq, at, text) in self.warnings.iter().filter(|(seq, _, _)| since < *seq) {
             let row = WarningRow { text: text.clone(), at: *at };
@@ -134,9 +137,25 @@ impl State {
                 cost_incomplete,
                 minutes_cap: limits.session_minutes,
                 workers: count(self.workers.len()),
+                workers_cap: limits.workers,
                 reviews: count(self.reviews.len()),
             },
+            worker_caps: WorkerCaps {
+                minutes: limits.worker_minutes,
+                tokens: limits.worker_tokens,
+                cost_usd: limits.worker_cost_usd,
+                turns: limits.worker_turns,
+            },
+            gates: self.gates.keys().filter_map(|agent| self.gate_row(agent)).collect(),
         })
+    }
+
+    fn gate_row(&self, agent: &AgentName) -> Option<GateRow> {
+        let gate = self.gates.get(agent)?;
+        let probes =
+            |worker: &WorkerState| worker.assignment.agent == *agent && gate.since < worker.requested;
+        let probe = self.live().find(|(_, worker)| probes(worker)).map(|(id, _)| id);
+        Some(GateRow { agent: agent.clone(), until: gate.until, probe })
     }
 
     fn task_row(&self, state: &TaskState) -> TaskRow {
@@ -231,6 +250,9 @@ impl State {
             failed: worker.end.as_ref().and_then(|(_, failed)| failed.clone()),
             model: worker.model.clone(),
             usage: worker.usage,
+            cost_usd: self.cost_of(worker),
+            turns: worker.turns,
+            limited: worker.limited.as_deref().map(crate::limits::in_words),
             events: worker.events,
             pid: worker.process.as_ref().filter(|_| worker.end.is_none()).map(|process| process.pid),
         }
@@ -262,6 +284,7 @@ impl State {
         let review = &state.review;
         let seat = |seat: &crate::Seat| SeatRow {
             reviewer: seat.reviewer.clone(),
+            instead_of: self.had_seat(review.id, &seat.reviewer),
             counted_as: seat.ballot.as_ref().and_then(crate::Ballot::counted_as),
             ballot: seat.ballot.clone(),
         };
@@ -276,6 +299,30 @@ impl State {
             required: review.required,
             seats: review.seats.iter().map(seat).collect(),
             decision: state.decision,
+        }
+    }
+
+    /// Who had a reviewer's seat before it was given on.
+    fn had_seat(&self, review: crate::ReviewId, reviewer: &AgentName) -> Option<AgentName> {
+        let given = |recovery: &RecoveryState| {
+            let had = &self.workers.get(&recovery.worker)?.assignment;
+            let of_this = matches!(&had.purpose, Purpose::Review { review: seat } if *seat == review);
+            let to_this = matches!(&recovery.repair, Repair::HandOver { to } if to == reviewer);
+            (of_this && to_this).then(|| had.agent.clone())
+        };
+        self.recoveries.values().rev().find_map(given)
+    }
+
+    fn recovery_row(&self, id: crate::RecoveryId, state: &RecoveryState) -> RecoveryRow {
+        let agent = self.workers.get(&state.worker).map(|worker| worker.assignment.agent.clone());
+        RecoveryRow {
+            id,
+            worker: state.worker,
+            agent: agent.unwrap_or_else(|| state.worker.to_string().as_str().into()),
+            failed: state.failed.clone(),
+            repair: state.repair.clone(),
+            worked: state.worked,
+            at: state.at,
         }
     }
 
@@ -316,17 +363,6 @@ fn question_row(id: crate::QuestionId, state: &QuestionState) -> QuestionRow {
         choices: state.asked.choices.clone(),
         since: state.since,
         answer: state.answer.clone(),
-    }
-}
-
-fn recovery_row(id: crate::RecoveryId, state: &RecoveryState) -> RecoveryRow {
-    RecoveryRow {
-        id,
-        worker: state.worker,
-        failed: state.failed.clone(),
-        repair: state.repair.clone(),
-        worked: state.worked,
-        at: state.at,
     }
 }
 

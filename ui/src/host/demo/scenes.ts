@@ -16,7 +16,23 @@ import type {
 import { agents, findings, GOAL, plan, TARGET } from "./project";
 
 export type Scene =
-  "planning" | "plan" | "working" | "question" | "mending" | "ready" | "landed" | "paused" | "stopped";
+  | "planning"
+  | "plan"
+  | "working"
+  | "question"
+  | "mending"
+  | "ready"
+  | "landed"
+  | "paused"
+  | "stopped"
+  | "quota"
+  | "handover"
+  | "limits"
+  | "limited"
+  | "failure"
+  | "safe"
+  | "interrupted"
+  | "disk";
 export type Rows = Record<string, RowBody>;
 type Body<T extends RowBody["type"]> = Extract<RowBody, { type: T }>;
 
@@ -24,6 +40,8 @@ type Body<T extends RowBody["type"]> = Extract<RowBody, { type: T }>;
 export const before = (now: number, seconds: number) => new Date(now - seconds * 1000).toISOString();
 
 const TREES = { design: "9c41d07ae1", first: "4be1a90c77", second: "a1b2c3d9f0", config: "77d02e5b14" };
+
+const CAPS = { minutes: 30, tokens: 500_000, cost_usd: 5, turns: 400 };
 
 export function head(
   now: number,
@@ -53,8 +71,11 @@ export function head(
       cost_incomplete: true,
       minutes_cap: 60,
       workers: 7,
+      workers_cap: 200,
       reviews: 4,
     },
+    worker_caps: CAPS,
+    gates: [],
     ...more,
   };
 }
@@ -67,6 +88,7 @@ const little = {
   cost_incomplete: false,
   minutes_cap: 60,
   workers: 1,
+  workers_cap: 200,
   reviews: 0,
 };
 
@@ -99,7 +121,10 @@ function worker(
     ended: ages.ended === undefined ? null : before(now, ages.ended),
     failed: null,
     model: null,
-    usage: { input: 40_000 * id, output: 6_000 * id, cached: 0, cost_usd: agent === "codex" ? null : 0.4 },
+    usage: { input: 24_000 * id, output: 4_000 * id, cached: 0, cost_usd: agent === "claude" ? 0.4 : null },
+    cost_usd: agent === "codex" ? null : 0.4,
+    turns: 11 * id,
+    limited: null,
     events: 40 * id,
     pid: live ? 48_200 + id : null,
     ...more,
@@ -205,6 +230,7 @@ function begun(now: number): Rows {
       type: "recovery",
       id: "c1",
       worker: "w2",
+      agent: "gemini",
       failed: { failure: { class: "outside_workspace", path: `${TARGET}/docs` }, text: "" },
       repair: { repair: "add_directory", path: `${TARGET}/docs` },
       worked: true,
@@ -229,6 +255,7 @@ function begun(now: number): Rows {
       seats: [
         {
           reviewer: "codex",
+          instead_of: null,
           ballot: cast(
             "approve",
             "Complete and testable. Every route is named, and the clock question is answered.",
@@ -263,6 +290,7 @@ function begun(now: number): Rows {
       seats: [
         {
           reviewer: "codex",
+          instead_of: null,
           ballot: cast(
             "concern",
             "The bucket is right but for one overflow in the refill.",
@@ -376,6 +404,7 @@ function asking(now: number): Rows {
       seats: [
         {
           reviewer: "codex",
+          instead_of: null,
           ballot: cast(
             "concern",
             "The overflow is mended. The layer now covers a route that must stay free.",
@@ -386,6 +415,7 @@ function asking(now: number): Rows {
         },
         {
           reviewer: "gemini",
+          instead_of: null,
           ballot: cast(
             "concern",
             "One header is in the wrong unit; the rest follows the specification.",
@@ -423,6 +453,7 @@ function ended(now: number): Rows {
   const q2 = rows.q2 as Body<"question">;
   const approve = (reviewer: string, summary: string) => ({
     reviewer,
+    instead_of: null,
     ballot: cast("approve", summary, [], TREES.second),
     counted_as: "approve" as const,
   });
@@ -478,6 +509,147 @@ function ended(now: number): Rows {
       review: "r4",
       task: null,
     }),
+  };
+}
+
+/** The session once claude's quota is used up for a while; what comes of it is in `more`. */
+function spent(now: number, why: string, more: Rows): Rows {
+  const until = before(now, -750);
+  const failed = {
+    failure: { class: "rate_limited" as const, resets_at: until },
+    text: "You've hit your limit · resets 14:05",
+  };
+  return {
+    ...working(now),
+    session: head(now, "working", why, { gates: [{ agent: "claude", until, probe: null }] }),
+    w4: worker(
+      now,
+      4,
+      "claude",
+      "implementer",
+      "failed",
+      { began: 1000, last: 31, ended: 30 },
+      { task: "limiter", failed },
+    ),
+    c2: {
+      type: "recovery",
+      id: "c2",
+      worker: "w4",
+      agent: "claude",
+      failed,
+      repair: { repair: "wait", until },
+      worked: null,
+      at: before(now, 29),
+    },
+    limiter: task("limiter", "waiting", 48, { round: 1, tree: TREES.first }),
+    ...more,
+  };
+}
+
+const handedOver = (now: number): Rows => {
+  const rows = spent(now, "gemini works on limiter, codex waits for the review of config.", {});
+  const c2 = rows.c2 as Body<"recovery">;
+  return {
+    ...rows,
+    c2: { ...c2, repair: { repair: "hand_over", to: "gemini" } },
+    c3: {
+      ...c2,
+      id: "c3",
+      worker: "w6",
+      repair: { repair: "hand_over", to: "gemini" },
+      at: before(now, 20),
+    },
+    w5: worker(
+      now,
+      5,
+      "codex",
+      "implementer",
+      "done",
+      { began: 700, last: 50, ended: 48 },
+      { task: "config" },
+    ),
+    w6: worker(
+      now,
+      6,
+      "claude",
+      "reviewer",
+      "failed",
+      { began: 40, last: 22, ended: 21 },
+      { review: "r3", failed: c2.failed },
+    ),
+    w7: worker(
+      now,
+      7,
+      "gemini",
+      "implementer",
+      "working",
+      { began: 27, last: 3 },
+      {
+        task: "limiter",
+        progress: 48,
+        tool: "git diff 5e1f0c2",
+        tool_since: before(now, 3),
+        last_text: "Reading what claude left, before I go on with the layer in front of the routes.",
+      },
+    ),
+    w8: worker(now, 8, "gemini", "reviewer", "working", { began: 18, last: 5 }, { review: "r3" }),
+    limiter: task("limiter", "working", 48, { round: 1, tree: TREES.first, agent: "gemini", attempts: 2 }),
+    config: task("config", "reviewing", 95, { tree: TREES.config }),
+    r3: review(3, {
+      subject: { type: "task", task: "config" },
+      trigger: "acceptance",
+      round: 1,
+      tree: TREES.config,
+      authors: ["codex"],
+      required: 1,
+      seats: [{ reviewer: "gemini", instead_of: "claude", ballot: null, counted_as: null }],
+      decision: null,
+    }),
+  };
+};
+
+/** Limits of the session and of its workers that are nearly or wholly used. */
+function nearLimits(now: number): Rows {
+  const rows = working(now);
+  const session = rows.session as Body<"session">;
+  const limited = "512k of 500k tokens";
+  return {
+    ...rows,
+    session: {
+      ...session,
+      began: before(now, 53 * 60 + 20),
+      spent: {
+        ...session.spent,
+        usage: { input: 1_502_000, output: 178_000, cached: 0, cost_usd: null },
+      },
+    },
+    w4: {
+      ...(rows.w4 as Body<"worker">),
+      began: before(now, 28 * 60 + 20),
+      turns: 212,
+    },
+    w5: worker(
+      now,
+      5,
+      "codex",
+      "implementer",
+      "failed",
+      { began: 700, last: 51, ended: 50 },
+      {
+        task: "config",
+        limited,
+        failed: { failure: { class: "limit" }, text: "worker_tokens: 512000 of 500000" },
+        usage: { input: 480_000, output: 32_000, cached: 0, cost_usd: null },
+      },
+    ),
+    w6: {
+      ...testing(now),
+      id: "w6",
+      attempt: 2,
+      began: before(now, 45),
+      model: "gpt-6-codex",
+      turns: 12,
+    },
   };
 }
 
@@ -572,6 +744,101 @@ export const scenes: Record<Scene, (now: number) => Rows> = {
     session: head(now, "ready_to_land", "All four tasks are accepted and the final review approved.", {
       outcome: "done",
     }),
+  }),
+  quota: (now) => spent(now, "codex works on config; limiter waits until claude's quota is back.", {}),
+  handover: handedOver,
+  limits: nearLimits,
+  limited: (now) => {
+    const rows = nearLimits(now);
+    const session = rows.session as Body<"session">;
+    return {
+      ...rows,
+      session: {
+        ...session,
+        phase: "limited",
+        outcome: "limited",
+        why: "A limit was reached; everything is kept.",
+        spent: { ...session.spent, usage: { ...session.spent.usage, input: 1_830_000 } },
+      },
+      w4: worker(
+        now,
+        4,
+        "claude",
+        "implementer",
+        "stopped",
+        { began: 1000, last: 9, ended: 6 },
+        { task: "limiter" },
+      ),
+      w6: {
+        ...(rows.w6 as Body<"worker">),
+        stage: "stopped",
+        last_event: before(now, 7),
+        ended: before(now, 6),
+        pid: null,
+      },
+    };
+  },
+  failure: (now) => {
+    const failed = { failure: { class: "not_signed_in" as const }, text: "Please run /login" };
+    return {
+      ...working(now),
+      session: head(
+        now,
+        "needs_you",
+        "Waits for your answer: claude cannot go on with limiter: it is not signed in.",
+      ),
+      w4: worker(
+        now,
+        4,
+        "claude",
+        "implementer",
+        "failed",
+        { began: 1000, last: 66, ended: 64 },
+        { task: "limiter", failed },
+      ),
+      limiter: task("limiter", "blocked", 48, { round: 1, tree: TREES.first }),
+      q2: question(now, 2, 62, {
+        text: "claude cannot go on with limiter: it is not signed in.\nPlease run /login\nSign in with: claude auth login",
+        about: { type: "failure", worker: "w4" },
+        choices: ["retry", "hand_over", "abandon"],
+      }),
+    };
+  },
+  safe: (now) => {
+    const rows = working(now);
+    const cut = (row: RowBody | undefined): Body<"worker"> => ({
+      ...(row as Body<"worker">),
+      stage: "stopped",
+      last_event: before(now, 95),
+      ended: before(now, 90),
+      tool: null,
+      pid: null,
+    });
+    return {
+      ...rows,
+      session: head(now, "needs_you", "Waits for your answer: this session crashed again and again."),
+      w4: cut(rows.w4),
+      w5: cut(rows.w5),
+      limiter: task("limiter", "waiting", 48, { round: 1, tree: TREES.first, attempts: 1 }),
+      config: task("config", "waiting", 70, { tree: TREES.config, attempts: 1 }),
+      q2: question(now, 2, 12, {
+        text: "This session was taken up after a crash 3 times in five minutes, so nothing was started this time. Everything is kept. Look at the log for what happened; `retry` lets the session go on.",
+        about: { type: "safe_mode" },
+        choices: ["retry", "abandon"],
+      }),
+    };
+  },
+  disk: (now) => ({
+    ...working(now),
+    session: head(
+      now,
+      "needs_you",
+      "only 312 MiB are free on the disk of the sessions, of at least 1024 that are to stay free; workers stand still and go on by themselves when there is room again: make some (work waits, nothing is lost)",
+    ),
+  }),
+  interrupted: (now) => ({
+    ...working(now),
+    session: head(now, "interrupted", "The machine was restarted while two workers were at work."),
   }),
   landed: (now) => ({
     ...ended(now),

@@ -134,6 +134,34 @@ const pausing: Line[] = [
   [62, "question", null, "limiter", "You are asked about the concerns of codex and gemini"],
   [38, "tool", "w5", "config", "cargo test -p config --all-features"],
 ];
+const limit: Line[] = [
+  [31, "error", "w4", "limiter", "failed (rate limited): You've hit your limit · resets 14:05"],
+];
+const waiting: Line[] = [
+  [29, "recovery", "w4", "limiter", "claude (w4): waits until 14:05 after rate limited"],
+];
+const handing: Line[] = [
+  [29, "recovery", "w4", "limiter", "claude (w4): handed over to gemini after rate limited"],
+  [27, "status", "w7", "limiter", "gemini works on limiter, turn 2"],
+  [20, "recovery", "w6", null, "claude (w6): handed over to gemini after rate limited"],
+  [19, "review", null, "config", "gemini takes the seat of claude in r3"],
+];
+const stopping: Line[] = [
+  [540, "session", null, null, "The machine slept for 412 s"],
+  [120, "session", null, null, "Warning: 84 % of the limit tokens are used"],
+  [50, "error", "w5", "config", "stopped at its limit: 512k of 500k tokens"],
+];
+const crashing: Line[] = [
+  [95, "session", null, null, "Session resumed after a crash"],
+  [60, "session", null, null, "Session resumed after a crash"],
+  [
+    12,
+    "session",
+    null,
+    null,
+    "Session resumed after a crash, in safe mode: nothing is started before you agree",
+  ],
+];
 const ending: Line[] = [
   [60, "question", null, "limiter", "You answered: No limit on /healthz at all. Seconds."],
   [38, "session", null, "limiter", "Accepted and merged at e4f5a6b"],
@@ -150,6 +178,25 @@ const lines: Record<Scene, Line[]> = {
   stopped: [...planning, ...building],
   question: [...planning, ...building, ...pausing],
   mending: [...planning, ...building, ...pausing, ending[0]!],
+  quota: [...planning, ...building, ...limit, ...waiting],
+  handover: [...planning, ...building, ...limit, ...handing],
+  limits: [...planning, ...building, ...stopping],
+  limited: [
+    ...planning,
+    ...building,
+    ...stopping,
+    [6, "session", null, null, "The limit tokens of this session is reached."],
+    [5, "session", null, null, "Session limited: A limit was reached; everything is kept."],
+  ],
+  failure: [
+    ...planning,
+    ...building,
+    [64, "error", "w4", "limiter", "failed (not signed in): Please run /login"],
+    [62, "question", "w4", "limiter", "q2: claude cannot go on with limiter: it is not signed in."],
+  ],
+  safe: [...planning, ...building, ...crashing],
+  interrupted: [...planning, ...building],
+  disk: [...planning, ...building],
   ready: [...planning, ...building, ...pausing, ...ending],
   landed: [...planning, ...building, ...pausing, ...ending],
 };

@@ -281,3 +281,49 @@ fn a_clock_that_moves_makes_nothing_late_and_nothing_early() {
         assert_eq!(world.state.live().count(), usize::from(moves), "{}", world.log);
     }
 }
+
+/// What a window that asks again and again knows in the end of what ran out.
+#[test]
+fn a_window_is_told_what_ran_out_as_it_happens() {
+    let mut world = World { odds: vec![Odd::Fails(3, limited(1000))], ..World::default() };
+    let mut opened = opened(&ALL);
+    opened.settings.recovery.at_quota = AtQuota::HandOver;
+    world.send(Input::Open { opened: Box::new(opened), warnings: vec![] });
+    let (mut seen, mut gates, mut instead, mut agents) = (Seq(0), Vec::new(), Vec::new(), Vec::new());
+    loop {
+        if let Some(input) = world.queue.pop_front() {
+            world.send(input);
+        } else if let Some(at) = world.state.parked_until().filter(|_| world.state.ended.is_none()) {
+            world.clock = at.as_second();
+            world.send(Input::Tick);
+        } else {
+            break;
+        }
+        for row in world.state.rows(seen) {
+            match row.body {
+                RowBody::Session(row) => gates = row.gates,
+                RowBody::Review(row) => {
+                    let given = row.seats.iter().filter_map(|seat| {
+                        let had = seat.instead_of.as_ref()?;
+                        Some(format!("{} for {had}", seat.reviewer))
+                    });
+                    instead.extend(given);
+                }
+                RowBody::Recovery(row) => agents.push(row.agent.to_string()),
+                RowBody::Plan(_)
+                | RowBody::Task(_)
+                | RowBody::Worker(_)
+                | RowBody::Decision(_)
+                | RowBody::Question(_)
+                | RowBody::Warning(_) => {}
+            }
+        }
+        seen = world.state.seq;
+        let now: Vec<_> = world.state.session_row().map(|row| row.gates).unwrap_or_default();
+        assert_eq!(gates, now, "at {seen:?}:\n{}", world.log);
+    }
+    instead.dedup();
+    assert_eq!(instead, ["claude for codex"], "{}", world.log);
+    agents.dedup();
+    assert_eq!(agents, ["codex"]);
+}
