@@ -20,6 +20,8 @@ mod process;
 mod quota;
 mod real_clis;
 #[cfg(target_os = "linux")]
+mod resume;
+#[cfg(target_os = "linux")]
 mod status;
 #[cfg(target_os = "linux")]
 mod team;

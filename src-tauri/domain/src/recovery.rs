@@ -103,6 +103,10 @@ pub fn next(state: &State, worker: WorkerId, failed: &Failed, now: Timestamp) ->
             }
         },
         Failure::Model => Next::Person("its model is not to be had".to_owned()),
+        // What it refused may be the session that it was to continue: a person could do nothing about that.
+        Failure::Config if ended.assignment.resume.is_some() => {
+            again(1, "it refused its flags or settings", Repair::Fresh)
+        }
         Failure::Config => Next::Person("it refused its flags or settings".to_owned()),
         Failure::Limit => Next::Person("it crossed a limit".to_owned()),
     }

@@ -362,6 +362,24 @@ fn ask(
     })
 }
 
+/// What an agent that was found before answers now when it is asked for its version.
+///
+/// # Errors
+/// Why it does not answer.
+pub(crate) fn version_now(
+    agent: &AgentInfo,
+    env: &Environment,
+    target: Option<&Path>,
+) -> Result<String, AgentProblem> {
+    let program = Path::new(&agent.program);
+    let args: Vec<&str> = agent.leading_args.iter().map(String::as_str).chain(["--version"]).collect();
+    let line = one_line(&said(program, &args, "--version", &asked_in(env, target))?);
+    match version_of(&line) {
+        Some(_) => Ok(line),
+        None => Err(AgentProblem::NoVersion { program: program.to_owned(), text: line }),
+    }
+}
+
 /// What a program prints when asked; standard error counts when standard output is empty.
 fn said(
     program: &Path,

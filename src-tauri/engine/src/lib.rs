@@ -13,6 +13,7 @@ pub mod journal;
 mod open;
 mod private;
 pub mod process;
+mod renew;
 mod session;
 mod sessions;
 mod standing;

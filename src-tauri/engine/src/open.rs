@@ -10,7 +10,7 @@ use crate::git::Git;
 use crate::journal::Journal;
 use crate::session::{self, Start, internal};
 use crate::trees::{self, Trees};
-use crate::{doctor, private};
+use crate::{doctor, private, renew};
 
 impl Engine {
     pub(crate) async fn open(
@@ -119,19 +119,23 @@ impl Engine {
         }
         let folder = self.folder(session)?;
         let id = session.clone();
-        let (journal, state, cut, git) = blocking(move || {
+        let (orchestrate, settings) = (self.inner.options.orchestrate.clone(), self.inner.settings.clone());
+        let (journal, state, opened, mut news, cut, git, env) = blocking(move || {
             let mut state = State::default();
             let opened = Journal::open_each(&folder, &id, |entry| state.apply(&entry));
             let (journal, cut) = opened.map_err(|fault| busy(&folder, journal_error(&fault)))?;
-            Ok((journal, state, cut, git()?))
+            let Some(opened) = &state.opened else {
+                return Err(internal(
+                    "this session has no first entry",
+                    "Start a new one; its prompt is in prompt.md.",
+                ));
+            };
+            renew::places(&state, opened, &folder)?;
+            let env = discover::environment();
+            let (opened, news) = renew::renewed(&state, opened, &settings, &env, &orchestrate);
+            Ok((journal, state, opened, news, cut, git()?, env))
         })
         .await?;
-        let Some(opened) = state.opened.clone() else {
-            return Err(internal(
-                "this session has no first entry",
-                "Start a new one; its prompt is in prompt.md.",
-            ));
-        };
         let cut = cut.map(|cut| {
             format!(
                 "{} bytes of an interrupted write were cut off and kept in {}",
@@ -139,8 +143,9 @@ impl Engine {
                 cut.kept_at.display()
             )
         });
-        let first = vec![Input::Resume { warnings: cut.into_iter().collect() }];
-        self.start(journal, state, opened, first, git, discover::environment())
+        news.extend(cut);
+        let first = vec![Input::Resume { warnings: news }];
+        self.start(journal, state, opened, first, git, env)
     }
 }
 

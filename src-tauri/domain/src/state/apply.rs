@@ -25,6 +25,7 @@ impl State {
                 self.ended = None;
                 self.stopping = None;
                 self.resuming = true;
+                self.cut_off = *crashed;
                 self.crashes.extend(crashed.then_some(at));
                 self.safe_mode = *safe;
                 self.session_seq = seq;

@@ -69,6 +69,8 @@ pub struct State {
     pub landed: Option<(String, CommitHash)>,
     /// A process took the session up and is still looking at what is left of its workers.
     pub resuming: bool,
+    /// The run before this one was cut off: nobody can tell whether its last notification was seen.
+    pub cut_off: bool,
     /// When the last review was asked for.
     pub last_review: Option<Timestamp>,
     /// The entry that last changed the session's own row.

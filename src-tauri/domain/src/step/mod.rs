@@ -232,10 +232,27 @@ impl Next<'_> {
 
     fn ready(&mut self) {
         self.emit(Event::SessionReady);
+        self.remind();
         if self.state.safe_mode {
             self.ask_to_go_on();
         } else {
             self.perform_pending();
+        }
+    }
+
+    /// A notification is journalled before it is shown, so a crash in between loses it. For most that is better than
+    /// showing it twice; a question that is still open must be heard of, once in each run.
+    fn remind(&mut self) {
+        let open: Vec<(QuestionId, String)> =
+            self.state.open_questions().map(|(id, question)| (id, question.asked.text.clone())).collect();
+        let demo = self.state.opened.as_ref().is_some_and(|opened| opened.demo);
+        for (question, text) in open {
+            if self.state.cut_off {
+                self.notify(NoticeKind::Blocker, "Still waits for your answer", &text);
+            }
+            if demo {
+                self.step.effects.push(Effect::AnswerDemo(question));
+            }
         }
     }
 

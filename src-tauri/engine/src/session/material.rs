@@ -15,12 +15,25 @@ const MOST_EVENTS: usize = 20;
 /// Entries that are searched for them, from the newest.
 const LOOKED_AT: usize = 4000;
 
+/// Why nothing can be launched yet.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoMaterial {
+    /// What the trees say.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// The task's tree was not what the last turn left, so its CLI session cannot be continued.
+    #[error(
+        "the worktree was made anew from its last snapshot, because it was not what the last turn left: {0}"
+    )]
+    TreeMadeAnew(String),
+}
+
 /// What has to be looked up for one worker; taken from the state, so that the looking up needs no state.
 pub(super) enum Wanted {
     /// The lead: a checkout of the base, the list of its files.
     Plan { seat: domain::AgentName, base: CommitHash },
     /// An author: its worktree, the architects' documents.
-    Task { path: PathBuf, documents: Vec<String>, head: CommitHash, before: Option<Before> },
+    Task { task: TaskId, path: PathBuf, documents: Vec<String>, head: CommitHash, before: Option<Before> },
     /// A reviewer: a frozen checkout, the diff of what it may judge.
     Review {
         review: ReviewId,
@@ -55,7 +68,7 @@ pub(super) fn wanted(state: &State, worker: WorkerId) -> Option<Wanted> {
             let kept = found.course.snapshot.as_ref().map(|(commit, _)| (found.base.clone(), commit.clone()));
             let after = assignment.after.filter(|_| assignment.resume.is_none());
             let before = after.map(|worker| Before { worker, seq: state.seq, kept });
-            Some(Wanted::Task { path, documents, head: state.head.clone(), before })
+            Some(Wanted::Task { task: task.clone(), path, documents, head: state.head.clone(), before })
         }
         Purpose::Review { review } => {
             let review = &state.reviews.get(review)?.review;
@@ -98,7 +111,7 @@ fn documents(state: &State, task: &TaskId) -> Vec<String> {
 }
 
 /// Looks it up. Waits for git: to be called where waiting is allowed.
-pub(super) fn look_up(context: &Context, wanted: Wanted) -> Result<Material, TreeError> {
+pub(super) fn look_up(context: &Context, wanted: Wanted) -> Result<Material, NoMaterial> {
     let trees = &context.trees;
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
     match wanted {
@@ -107,7 +120,10 @@ pub(super) fn look_up(context: &Context, wanted: Wanted) -> Result<Material, Tre
             let cwd = text(trees.freeze_seat(PLAN_SEAT, &seat, &base)?);
             Ok(Material { cwd, files: trees.list(&base)?, ..Material::default() })
         }
-        Wanted::Task { path, documents, head, before } => {
+        Wanted::Task { task, path, documents, head, before } => {
+            if let Some(wrong) = trees.take_up(&task, &path)? {
+                return Err(NoMaterial::TreeMadeAnew(wrong));
+            }
             let mut read = Vec::new();
             for name in documents {
                 if let Some(bytes) = trees.file_at(&head, &name)? {

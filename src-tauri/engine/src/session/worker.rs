@@ -12,6 +12,7 @@ use domain::{
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, warn};
 
+use super::material::NoMaterial;
 use super::watchdog::{Finding, Patience, Seen, Watchdog, span};
 use super::{Context, home, material};
 use crate::calls;
@@ -90,7 +91,12 @@ pub(super) async fn drive(
     let files = Files::of(&context.folder, worker, &assignment);
     let spec = match prepare(&context, &seen, worker, &assignment, &info, &files).await {
         Ok(spec) => spec,
-        Err(why) => return not_started(&context, worker, why).await,
+        Err(Unprepared::Failed(why)) => return not_started(&context, worker, why).await,
+        Err(Unprepared::TreeMadeAnew(why)) => {
+            // As if the CLI had refused the session it was to continue: the next one begins from the tree.
+            let failure = if assignment.resume.is_some() { Failure::Config } else { Failure::Crashed };
+            return failed_to_start(&context, worker, why, failure).await;
+        }
     };
     let argv = argv(&spec);
     let running = match context.processes.spawn(spec).await {
@@ -122,10 +128,26 @@ pub(super) fn usage_before(state: &State, assignment: &Assignment) -> Usage {
 }
 
 async fn not_started(context: &Context, worker: WorkerId, why: String) {
+    failed_to_start(context, worker, why, Failure::Crashed).await;
+}
+
+async fn failed_to_start(context: &Context, worker: WorkerId, why: String, failure: Failure) {
     warn!(%worker, %why, "a worker could not be started");
     let exit = Exit { code: None, signal: None, cause: ExitCause::NotStarted };
-    let failed = Some(Failed { failure: Failure::Crashed, text: domain::head(&why, 1000) });
+    let failed = Some(Failed { failure, text: domain::head(&why, 1000) });
     context.send(Input::Ended { worker, exit, told: Box::default(), failed }).await;
+}
+
+/// Why a worker's process is not even tried.
+enum Unprepared {
+    Failed(String),
+    TreeMadeAnew(String),
+}
+
+impl<T: ToString> From<T> for Unprepared {
+    fn from(why: T) -> Self {
+        Self::Failed(why.to_string())
+    }
 }
 
 async fn prepare(
@@ -135,13 +157,16 @@ async fn prepare(
     assignment: &Assignment,
     info: &AgentInfo,
     files: &Files,
-) -> Result<Spec, String> {
+) -> Result<Spec, Unprepared> {
     let wanted = material::wanted(&seen.borrow(), worker).ok_or("its task has no tree")?;
     let looked = {
         let context = Arc::clone(context);
         tokio::task::spawn_blocking(move || material::look_up(&context, wanted)).await
     };
-    let material = looked.map_err(|fault| fault.to_string())?.map_err(|fault| fault.to_string())?;
+    let material = looked?.map_err(|fault| match fault {
+        fault @ NoMaterial::TreeMadeAnew(_) => Unprepared::TreeMadeAnew(fault.to_string()),
+        NoMaterial::Tree(fault) => Unprepared::from(fault),
+    })?;
     let prompt = domain::prompt(&seen.borrow(), worker, &material).ok_or("its assignment is unknown")?;
     let launch = launch(context, worker, assignment, info, files, &material.cwd, &prompt);
     let settings = context.agent_settings(&info.name);

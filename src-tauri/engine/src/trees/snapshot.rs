@@ -30,7 +30,11 @@ impl Trees {
     pub fn snapshot(&self, task: &TaskId, number: u32) -> Result<Snapshot, TreeError> {
         let _turn = self.turn();
         let name = names::part(task.as_str())?;
-        let worktree = self.expect_owned(name)?;
+        let worktree = match self.owned(name)? {
+            Some(worktree) => worktree,
+            // Deleted by somebody since its turn ended: it is what its branch says.
+            None => self.make(name, false, &self.names.task_branch(name))?,
+        };
         let reference = self.names.private(&format!("{name}/{number}"));
         let commit = match self.resolve(&reference)? {
             Some(commit) => commit,
@@ -44,7 +48,12 @@ impl Trees {
         Ok(Snapshot { commit, tree, changed, conflicted })
     }
 
-    fn take(&self, worktree: &OwnedWorktree, reference: &str, number: u32) -> Result<CommitHash, TreeError> {
+    pub(super) fn take(
+        &self,
+        worktree: &OwnedWorktree,
+        reference: &str,
+        number: u32,
+    ) -> Result<CommitHash, TreeError> {
         let inside = self.inside(worktree);
         let parent = self.parent(worktree)?;
         let merging = match refs::resolve(&inside, "MERGE_HEAD")? {

@@ -1,6 +1,9 @@
 //! A task's worktree.
 
+use std::path::Path;
+
 use domain::{CommitHash, TaskId};
+use tracing::warn;
 
 use super::{
     TreeError, TreeReady, Trees,
@@ -8,6 +11,7 @@ use super::{
     owned::OwnedWorktree,
     refs::{self, Move},
 };
+use crate::git::Repository;
 
 impl Trees {
     /// Makes a task's worktree on a branch of its own, from the session branch as it stands; a worktree that is there
@@ -29,6 +33,52 @@ impl Trees {
         };
         let path = self.root_in(&worktree)?;
         Ok(TreeReady { path, branch, base })
+    }
+
+    /// Asserts, before anything is launched in it, that a task's worktree is what it was made to be: where it was made, its
+    /// `.git` leading to our repository, on the task's branch (FIELD 14). One that is not is made so again: what it holds
+    /// becomes a snapshot if git still knows it, then a new one is made from the last snapshot, and the old one is moved
+    /// aside. Says then what was wrong.
+    ///
+    /// # Errors
+    /// When it cannot be made again, or what git says.
+    pub fn take_up(&self, task: &TaskId, path: &Path) -> Result<Option<String>, TreeError> {
+        let _turn = self.turn();
+        let name = names::part(task.as_str())?;
+        let branch = self.names.task_branch(name);
+        let wrong = match self.asserted(name, &branch, path) {
+            Ok(()) => return Ok(None),
+            Err(fault @ (TreeError::NotOurs { .. } | TreeError::Missing { .. })) => fault.to_string(),
+            Err(fault) => return Err(fault),
+        };
+        warn!(%task, %wrong, "a worktree is not what it was made to be");
+        if let Ok(Some(worktree)) = self.owned(name) {
+            let found = self.names.private(&format!("_found/{name}-{}", uuid::Uuid::now_v7().simple()));
+            let commit = self.take(&worktree, &found, 0)?;
+            let tip = self.expect(&head(&branch))?;
+            if tip != commit {
+                let moved = Move::Update { name: head(&branch), to: commit, from: tip };
+                self.transact("found as it stood", &[moved])?;
+            }
+        }
+        self.task_base(name, &branch)?;
+        let worktree = self.make(name, false, &branch)?;
+        self.assert_ours(&worktree, &branch)?;
+        self.root_in(&worktree)?;
+        Ok(Some(wrong))
+    }
+
+    fn asserted(&self, name: &str, branch: &str, path: &Path) -> Result<(), TreeError> {
+        let worktree = self.expect_owned(name)?;
+        self.assert_ours(&worktree, branch)?;
+        // As a worker's own git sees it.
+        let seen =
+            Repository::around(&self.git, path).call("rev-parse").arg("--show-toplevel").or(128).text()?;
+        if names::canonical(Path::new(&seen)).is_ok_and(|top| top == worktree.path) {
+            return Ok(());
+        }
+        let what = format!("git takes {seen:?} for its top folder");
+        Err(TreeError::NotOurs { path: path.to_owned(), what })
     }
 
     /// Where a task's branch begins; makes branch and mark, both or none.
