@@ -12,10 +12,17 @@ mod r1;
 mod r15;
 #[path = "r2.rs"]
 mod r2;
+#[path = "torn_tail.rs"]
+mod torn_tail;
 
 /// In the order in which they run: those that measure time first, on a machine that is still quiet.
-pub(crate) const ALL: &[Recipe] =
-    &[("million", million::run), ("r15", r15::run), ("r2", r2::run), ("r1", r1::run)];
+pub(crate) const ALL: &[Recipe] = &[
+    ("million", million::run),
+    ("r15", r15::run),
+    ("r2", r2::run),
+    ("r1", r1::run),
+    ("torn-tail", torn_tail::run),
+];
 
 /// Runs a process of a recipe's own.
 pub(crate) fn inner(recipe: &str, words: &[String]) -> ExitCode {

@@ -26,18 +26,22 @@ impl Entries {
         Ok(Self { pages: Pages::open(folder).map_err(broken)?, printed: Seq(0) })
     }
 
-    /// Prints what came since the last time.
+    /// Prints what came since the last time, as far as it is durable: what is in the file after that may be taken back.
     ///
     /// # Errors
     /// When the journal is damaged.
-    pub(crate) fn print(&mut self) -> Result<(), UserError> {
+    pub(crate) fn print(&mut self, durable: Seq) -> Result<(), UserError> {
         loop {
-            let page = self.pages.after(self.printed, PAGE).map_err(broken)?;
+            let most = usize::try_from(durable.0.saturating_sub(self.printed.0)).unwrap_or(PAGE).min(PAGE);
+            if most == 0 {
+                return Ok(());
+            }
+            let page = self.pages.after(self.printed, most).map_err(broken)?;
             for entry in &page {
                 out(&serde_json::to_string(entry).map_err(|error| internal(&error))?);
                 self.printed = entry.seq;
             }
-            if page.len() < PAGE {
+            if page.len() < most {
                 return Ok(());
             }
         }

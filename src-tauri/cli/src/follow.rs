@@ -115,7 +115,7 @@ impl<D: Door, W: Write> Follow<D, W> {
                     watching = Box::pin(watch(&door, session.clone(), seq));
                     self.take(rows);
                     if let Some(entries) = &mut self.how.entries {
-                        entries.print()?;
+                        entries.print(seq)?;
                     }
                 }
                 _ = tick.tick() => self.pass(),

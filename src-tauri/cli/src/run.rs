@@ -117,7 +117,7 @@ async fn open(
     }
     let (ended, landed, mut entries) = followed?;
     if let Some(entries) = &mut entries {
-        entries.print()?;
+        entries.print(Seq(u64::MAX))?;
     }
     tell(machine, &session, &ended, landed)
 }

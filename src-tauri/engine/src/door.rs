@@ -281,8 +281,10 @@ impl Engine {
         };
         blocking(move || {
             let limit = limit.clamp(1, 1000) as usize;
-            let entries =
+            let mut entries =
                 journal::read_range(&folder, after, limit).map_err(|fault| journal_error(&fault))?;
+            // What is in the file after that is not durable yet, and may be taken back.
+            entries.retain(|entry| entry.seq <= state.seq);
             let seq = entries.last().map_or(after, |entry| entry.seq);
             let items = entries.iter().filter_map(|entry| domain::timeline(&state, entry)).collect();
             Ok(Response::Timeline { items, seq, more: seq < state.seq })

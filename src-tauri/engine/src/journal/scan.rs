@@ -60,7 +60,17 @@ pub(super) fn scan(
         let until = next.as_ref().and_then(|(_, first)| *first);
         let mut own = Part { scan: &mut scan, session: &mut session, until };
         own.read(file, &mut each).map_err(|error| io(&error))?;
-        let Some((segment, first)) = next else { return Ok(scan) };
+        let Some((segment, first)) = next else {
+            // Nobody knows whose entries to look for when the first one is damaged, but later segments show that it was there.
+            if session.is_none() && matches!(scan.rest, Rest::Nothing | Rest::Torn) {
+                let later = segments::list(folder).map_err(|error| io(&error))?;
+                let later = later.into_iter().find(|later| number < later.number);
+                if let Some(later) = later {
+                    scan.rest = Rest::Bad(gap(scan.last.next(), None, later.number));
+                }
+            }
+            return Ok(scan);
+        };
         match first {
             Some(first) if first == scan.last.next() => {
                 // What an interrupted write left at the end of this one was written again in the next.
