@@ -4,6 +4,12 @@ use std::process::ExitCode;
 
 use acceptance::chaos::Recipe;
 
+#[path = "clock.rs"]
+mod clock;
+#[path = "flood.rs"]
+mod flood;
+#[path = "limits.rs"]
+mod limits;
 #[path = "million.rs"]
 mod million;
 #[path = "r1.rs"]
@@ -12,12 +18,20 @@ mod r1;
 mod r15;
 #[path = "r2.rs"]
 mod r2;
+#[path = "stop.rs"]
+mod stop;
 #[path = "torn_tail.rs"]
 mod torn_tail;
+#[path = "worker.rs"]
+mod worker;
 
 /// In the order in which they run: those that measure time first, on a machine that is still quiet.
 pub(crate) const ALL: &[Recipe] = &[
+    ("stop", stop::run),
     ("million", million::run),
+    ("flood", flood::run),
+    ("limits", limits::run),
+    ("clock", clock::run),
     ("r15", r15::run),
     ("r2", r2::run),
     ("r1", r1::run),

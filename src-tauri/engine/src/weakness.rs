@@ -14,11 +14,13 @@ pub enum Weakness {
     NoGuardian,
     /// The journal is written, but nothing waits until it is on the disk.
     NoSync,
+    /// Deadlines go by the clock on the wall, as a person may set it.
+    WallClock,
 }
 
 impl Weakness {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::NoGuardian, Self::NoSync];
+    pub const ALL: [Self; 3] = [Self::NoGuardian, Self::NoSync, Self::WallClock];
 
     /// Its name for the program `orchestrate-weakened`.
     #[must_use]
@@ -26,6 +28,7 @@ impl Weakness {
         match self {
             Self::NoGuardian => "no_guardian",
             Self::NoSync => "no_sync",
+            Self::WallClock => "wall_clock",
         }
     }
 

@@ -1,9 +1,14 @@
 //! A clock that goes on while the machine sleeps, for deadlines (SUPERVISION section 7).
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::weakness::{self, Weakness};
 
 /// Time since some fixed moment, suspends included where the system can tell.
 pub(crate) fn now() -> Duration {
+    if let Some(wall) = wall() {
+        return wall;
+    }
     #[cfg(unix)]
     {
         #[cfg(target_os = "linux")]
@@ -23,6 +28,9 @@ pub(crate) fn now() -> Duration {
 
 /// Time since some fixed moment, without the time that the machine slept, where the system can tell.
 pub(crate) fn awake() -> Duration {
+    if let Some(wall) = wall() {
+        return wall;
+    }
     #[cfg(target_os = "linux")]
     {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
@@ -32,4 +40,10 @@ pub(crate) fn awake() -> Duration {
     {
         now()
     }
+}
+
+/// The clock on the wall, in control runs only.
+fn wall() -> Option<Duration> {
+    let wall = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    weakness::has(Weakness::WallClock).then(wall)
 }

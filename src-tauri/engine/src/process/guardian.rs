@@ -115,7 +115,9 @@ impl Charge {
             let peak = peak_rss_kib * 1024;
             watch.why = if let Some(most) = self.caps.file.filter(|_| by_file) {
                 Some(format!("file size: more than {} MiB", most >> 20))
-            } else if watch.out_of_memory() || self.caps.memory.is_some_and(|most| most < peak) {
+            } else if let Some(why) = watch.refused() {
+                Some(why)
+            } else if self.caps.memory.is_some_and(|most| most < peak) {
                 let memory = peak.max(self.caps.memory.unwrap_or_default());
                 let usage = TreeUsage { memory, ..TreeUsage::default() };
                 Some(self.caps.words(&usage, Limited::Memory))

@@ -10,8 +10,11 @@ use super::{Caps, Limited, TreeUsage, platform, unix};
 const CALM: Duration = Duration::from_millis(500);
 /// How often one is that is closer than [`CLOSE`] to one, or comes closer fast.
 const HOT: Duration = Duration::from_millis(50);
-/// How often the cheap signs are looked at: size of the output, threads of the system.
+/// How often the cheap signs are looked at: size of the output, threads of the system. A storm of forks makes some
+/// thousands in a second, so a low limit of processes needs more looks: one every 8 ms for 64 of them.
 const SIGNS: Duration = Duration::from_millis(50);
+const SOONEST: Duration = Duration::from_millis(5);
+const PROCESSES_PER_MS: u64 = 8;
 /// How often the signs are where the kernel itself holds the limits of memory and processes.
 const SIGNS_IN_GROUPS: Duration = Duration::from_millis(100);
 /// Percent of a limit from which on it is looked at often.
@@ -28,6 +31,8 @@ pub(super) struct Meter {
     measured: Option<Duration>,
     signs: Option<Duration>,
     hot: bool,
+    /// The output grows fast.
+    floods: bool,
     threads: u64,
     /// The worker's own time was counted until then.
     ran_until: Duration,
@@ -36,7 +41,16 @@ pub(super) struct Meter {
 impl Meter {
     pub(super) fn new(caps: Caps, now: Duration) -> Self {
         let usage = TreeUsage::default();
-        Self { caps, usage, measured: None, signs: None, hot: false, threads: 0, ran_until: now }
+        Self {
+            caps,
+            usage,
+            measured: None,
+            signs: None,
+            hot: false,
+            floods: false,
+            threads: 0,
+            ran_until: now,
+        }
     }
 
     /// What was measured last.
@@ -46,7 +60,8 @@ impl Meter {
 
     /// How long it may take until something must be looked at again.
     pub(super) fn pause(&self, now: Duration, groups: bool) -> Duration {
-        let signs = if groups { SIGNS_IN_GROUPS } else { SIGNS };
+        let by_limit = |most| Duration::from_millis(most / PROCESSES_PER_MS).clamp(SOONEST, SIGNS);
+        let signs = if groups { SIGNS_IN_GROUPS } else { self.caps.processes.map_or(SIGNS, by_limit) };
         let wall = self.caps.wall.map(|wall| wall.saturating_sub(self.usage.wall) + Duration::from_millis(1));
         let signs = self.signs.map_or(Duration::ZERO, |at| (at + signs).saturating_sub(now));
         let measured = self.measured.map_or(Duration::ZERO, |at| (at + self.every()).saturating_sub(now));
@@ -63,23 +78,20 @@ impl Meter {
         }
     }
 
-    /// Looks at what is due; true when the tree was measured.
-    pub(super) fn look(&mut self, now: Duration, group: Option<&Cgroup>) -> bool {
+    /// Looks at the cheap signs; true when processes are made so fast that the tree must be measured at once, and had
+    /// better stand still meanwhile.
+    pub(super) fn signs(&mut self, now: Duration, group: Option<&Cgroup>) -> bool {
         let before = self.usage.output;
         self.usage.output = unix::output_bytes();
+        let grew = self.usage.output.saturating_sub(before);
+        self.floods = self.caps.output.is_some_and(|most| most / 64 < grew);
         self.signs = Some(now);
-        let storm = group.is_none_or(|group| group.tasks().is_none()) && self.storm();
-        let due = self.measured.is_none_or(|at| at + self.every() <= now);
-        if due || storm {
-            self.measure(group, false);
-            self.measured = Some(now);
-        }
-        let grew = self.usage.output - before.min(self.usage.output);
-        let fast = self.caps.output.is_some_and(|most| most / 64 < grew);
-        let close = |what| CLOSE <= self.caps.percent(&self.usage, what);
-        self.hot =
-            fast || storm || [Limited::Memory, Limited::Processes, Limited::Cpu].into_iter().any(close);
-        due || storm
+        group.is_none_or(|group| group.tasks().is_none()) && self.storm()
+    }
+
+    /// Whether the tree is to be measured.
+    pub(super) fn is_due(&self, now: Duration) -> bool {
+        self.measured.is_none_or(|at| at + self.every() <= now)
     }
 
     fn every(&self) -> Duration {
@@ -96,7 +108,14 @@ impl Meter {
 
     /// Measures the tree: out of its groups where there are some, else process by process. `exact` counts memory that
     /// is shared between processes once, which costs more.
-    pub(super) fn measure(&mut self, group: Option<&Cgroup>, exact: bool) {
+    pub(super) fn measure(&mut self, now: Duration, group: Option<&Cgroup>, exact: bool) {
+        self.measured = Some(now);
+        self.count(group, exact);
+        let close = |what| CLOSE <= self.caps.percent(&self.usage, what);
+        self.hot = self.floods || [Limited::Memory, Limited::Processes, Limited::Cpu].into_iter().any(close);
+    }
+
+    fn count(&mut self, group: Option<&Cgroup>, exact: bool) {
         let (memory, tasks) = (group.and_then(Cgroup::memory), group.and_then(Cgroup::tasks));
         let cpu = group.and_then(Cgroup::cpu);
         // Threads are never fewer than processes: where they are few, so are those.
@@ -124,19 +143,22 @@ impl Meter {
         if let Some(what) = self.caps.crossed(&self.usage) {
             return Some((what, self.caps.words(&self.usage, what)));
         }
-        let group = group?;
+        let words = self.refused(group?)?;
+        Some((
+            if words.starts_with(Limited::Memory.name()) { Limited::Memory } else { Limited::Processes },
+            words,
+        ))
+    }
+
+    /// What the kernel refused because of its group's limits, in words.
+    pub(super) fn refused(&self, group: &Cgroup) -> Option<String> {
         if group.out_of_memory() {
-            let most = self.caps.memory.unwrap_or_default();
-            let usage = TreeUsage { memory: most, ..self.usage };
-            let words = self.caps.words(&usage, Limited::Memory);
-            return Some((Limited::Memory, format!("{words}, and more was asked for")));
+            let usage = TreeUsage { memory: self.caps.memory.unwrap_or_default(), ..self.usage };
+            return Some(format!("{}, and more was asked for", self.caps.words(&usage, Limited::Memory)));
         }
-        if group.refused_tasks() {
-            let most = self.caps.processes.unwrap_or_default();
-            let words = format!("processes: their {} threads, of {most} processes", most * THREADS);
-            return Some((Limited::Processes, format!("{words}, were not enough")));
-        }
-        None
+        let most = self.caps.processes.filter(|_| group.refused_tasks())?;
+        let threads = most.saturating_mul(THREADS);
+        Some(format!("processes: more than {threads} threads, where {most} processes are allowed"))
     }
 }
 

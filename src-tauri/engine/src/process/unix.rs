@@ -64,13 +64,14 @@ pub(super) fn detach(command: &mut Command, closed: bool) {
     unsafe { command.pre_exec(prepare) };
 }
 
-/// Lets a worker lead its own process group, and end should its guardian be killed; puts it into its control groups
+/// Lets a worker lead its own session, and end should its guardian be killed; puts it into its control groups
 /// (whose `doors` are files that take a pid) and under those limits that the kernel has for single processes.
 pub(super) fn prepare_worker(command: &mut Command, doors: Vec<File>, caps: &Caps) {
-    command.process_group(0);
     let guardian = rustix::process::getpid();
     let (file, data) = (caps.file, caps.memory.map(|most| most.saturating_mul(2)));
     let prepare = move || {
+        // A session of its own is scheduled as one: however many it starts, its guardian gets its turn.
+        rustix::process::setsid()?;
         for door in &doors {
             // One that does not let it in is noticed afterwards.
             let _ = rustix::io::write(door.as_fd(), b"0");

@@ -12,7 +12,7 @@ use super::cgroup::Cgroup;
 use super::meter::Meter;
 use super::order::{self, Order, Said};
 use super::table::Process;
-use super::{Caps, TreeUsage, clock, platform};
+use super::{Caps, Limited, TreeUsage, clock, platform};
 
 /// How often orphans are reaped when nothing else happens.
 const TICK: Duration = Duration::from_millis(250);
@@ -91,30 +91,38 @@ impl Watch {
         }
     }
 
-    /// Whether the kernel ended a process because the memory was used up.
-    pub(super) fn out_of_memory(&self) -> bool {
-        self.group.as_ref().is_some_and(Cgroup::out_of_memory)
+    /// Which limit the kernel itself held it to, in words.
+    pub(super) fn refused(&self) -> Option<String> {
+        self.meter.refused(self.group.as_ref()?)
     }
 
     /// Looks at what is used. One that is over a limit is frozen, measured exactly, and killed if it is so.
     fn limits(&mut self, now: Duration) {
         self.meter.ran(now, self.frozen, GAP);
-        let group = self.group.as_ref();
-        if self.meter.look(now, group) {
+        let storm = self.meter.signs(now, self.group.as_ref());
+        if storm && !self.frozen {
+            self.signal_own_group(Signal::STOP);
+        }
+        if storm || self.meter.is_due(now) {
+            self.meter.measure(now, self.group.as_ref(), false);
             self.report(now);
         }
-        if self.why.is_some() || self.meter.crossed(self.group.as_ref()).is_none() {
+        let crossed = self.meter.crossed(self.group.as_ref()).filter(|_| self.why.is_none());
+        let Some((what, _)) = crossed else {
+            if storm && !self.frozen {
+                self.signal_own_group(Signal::CONT);
+            }
             return;
-        }
+        };
         if !self.frozen {
-            freeze(self.group.as_ref());
+            self.freeze();
         }
-        self.meter.measure(self.group.as_ref(), true);
+        self.meter.measure(now, self.group.as_ref(), what == Limited::Memory);
         if let Some((_, words)) = self.meter.crossed(self.group.as_ref()) {
             self.why = Some(words).filter(|_| self.cause.is_none());
             self.doomed(ExitCause::Limit, Some(now));
         } else if !self.frozen {
-            thaw(self.group.as_ref());
+            self.thaw();
         }
     }
 
@@ -163,7 +171,7 @@ impl Watch {
     fn set_frozen(&mut self, frozen: bool) {
         self.meter.ran(clock::awake(), self.frozen, GAP);
         self.frozen = frozen;
-        if frozen { freeze(self.group.as_ref()) } else { thaw(self.group.as_ref()) }
+        if frozen { self.freeze() } else { self.thaw() }
     }
 
     fn doomed(&mut self, cause: ExitCause, kill_at: Option<Duration>) {
@@ -210,12 +218,44 @@ impl Watch {
         if group.is_some_and(Cgroup::kill) {
             return;
         }
+        self.signal_own_group(Signal::KILL);
         if 5 < rounds {
-            freeze(group);
+            self.freeze();
         }
         signal_all(tree, Signal::KILL);
         // Groups of version 1 hold even SIGKILL back as long as they are frozen.
         let _ = group.map(|group| group.freeze(false));
+    }
+
+    /// Stops the whole tree from running. Without a group by signals: what has the signal pending cannot fork any more,
+    /// so it is enough to look until nothing new is found, twice; how long each takes to stand still does not matter
+    /// (one that waits in vfork never shows as stopped).
+    fn freeze(&self) {
+        if self.group.as_ref().is_some_and(|group| group.freeze(true)) {
+            return;
+        }
+        self.signal_own_group(Signal::STOP);
+        let (mut told, mut rounds_without_new) = (HashSet::new(), 0);
+        while rounds_without_new < 2 && told.len() < 100_000 {
+            let new: Vec<_> =
+                tree().into_iter().filter(|process| told.insert((process.pid, process.started))).collect();
+            rounds_without_new = if new.is_empty() { rounds_without_new + 1 } else { 0 };
+            signal_all(&new, Signal::STOP);
+        }
+    }
+
+    fn thaw(&self) {
+        if !self.group.as_ref().is_some_and(|group| group.freeze(false)) {
+            signal_all(&tree(), Signal::CONT);
+        }
+    }
+
+    /// Reaches all that stayed in the worker's process group at once, however fast they fork: a fork waits for signals.
+    /// While the worker is not reaped the number is that of its group and of no other.
+    fn signal_own_group(&self, signal: Signal) {
+        if self.status.is_none() {
+            let _ = rustix::process::kill_process_group(self.worker, signal);
+        }
     }
 
     pub(super) fn exit(&self) -> Exit {
@@ -249,28 +289,6 @@ fn signal_all(tree: &[Process], signal: Signal) {
     for process in tree.iter().filter(|process| !process.zombie) {
         // One that has gone meanwhile needs no signal.
         let _ = platform::signal(process, signal);
-    }
-}
-
-/// Stops the whole tree from running. Without a group by signals: what has the signal pending cannot fork any more, so
-/// it is enough to look until nothing new is found, twice; how long each takes to stand still does not matter (one
-/// that waits in vfork never shows as stopped).
-fn freeze(group: Option<&Cgroup>) {
-    if group.is_some_and(|group| group.freeze(true)) {
-        return;
-    }
-    let (mut told, mut rounds_without_new) = (HashSet::new(), 0);
-    while rounds_without_new < 2 && told.len() < 100_000 {
-        let new: Vec<_> =
-            tree().into_iter().filter(|process| told.insert((process.pid, process.started))).collect();
-        rounds_without_new = if new.is_empty() { rounds_without_new + 1 } else { 0 };
-        signal_all(&new, Signal::STOP);
-    }
-}
-
-fn thaw(group: Option<&Cgroup>) {
-    if !group.is_some_and(|group| group.freeze(false)) {
-        signal_all(&tree(), Signal::CONT);
     }
 }
 

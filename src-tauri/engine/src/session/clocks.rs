@@ -39,11 +39,7 @@ impl Clocks {
     }
 
     /// What happened to the clocks since it was asked last.
-    pub(super) fn moved(&mut self) -> Vec<Input> {
-        self.moved_to(Reading::now())
-    }
-
-    fn moved_to(&mut self, now: Reading) -> Vec<Input> {
+    pub(super) fn moved_to(&mut self, now: Reading) -> Vec<Input> {
         let last = std::mem::replace(&mut self.last, now);
         let elapsed = now.elapsed - last.elapsed;
         let slept = elapsed - (now.awake - last.awake);

@@ -23,7 +23,6 @@ use domain::{
     Act, Actor, AgentSettings, Effect, ErrorCode, Input, Now, Opened, Seq, Settings, State, UserError,
     WorkerId,
 };
-use jiff::Timestamp;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
@@ -143,6 +142,7 @@ pub(crate) fn start(start: Start) -> Result<Handle, UserError> {
         cell,
         trouble: trouble_cell,
         low: None,
+        clocks: clocks::Clocks::new(clocks::Reading::now()),
         workers: BTreeMap::new(),
         finished: false,
         closing: false,
@@ -195,6 +195,7 @@ struct Run {
     trouble: watch::Sender<Option<String>>,
     /// Why nobody works although the journal can be written: the disk is low on room.
     low: Option<String>,
+    clocks: clocks::Clocks,
     workers: BTreeMap<WorkerId, mpsc::UnboundedSender<worker::Control>>,
     finished: bool,
     closing: bool,
@@ -205,7 +206,6 @@ impl Run {
         info!(session = %self.context.opened.session, "session runs");
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut clocks = clocks::Clocks::new(clocks::Reading::now());
         let mailbox = control::watch(Arc::clone(&self.context));
         let space = space::watch(Arc::clone(&self.context));
         let resumed = first.iter().any(|input| matches!(input, Input::Resume { .. }));
@@ -226,10 +226,7 @@ impl Run {
                     Some(message) => batch.push(message),
                     None => break,
                 },
-                _ = tick.tick() => {
-                    batch.extend(clocks.moved().into_iter().map(Message::Input));
-                    batch.push(Message::Input(Input::Tick));
-                }
+                _ = tick.tick() => batch.push(Message::Input(Input::Tick)),
             }
             while batch.len() < BATCH {
                 match inputs.try_recv() {
@@ -250,7 +247,10 @@ impl Run {
 
     async fn take(&mut self, batch: Vec<Message>) {
         let (mut entries, mut effects, mut replies) = (Vec::new(), Vec::new(), Vec::new());
-        for message in batch {
+        // Known before anything is judged by a time of day: one reading stamps the whole batch.
+        let reading = clocks::Reading::now();
+        let moved = self.clocks.moved_to(reading).into_iter().filter(|_| self.state.opened.is_some());
+        for message in moved.map(Message::Input).collect::<Vec<_>>().into_iter().chain(batch) {
             let (input, reply) = match message {
                 Message::Input(input) => (input, None),
                 Message::Act(act, by, reply) => (Input::Act { act, by }, Some(reply)),
@@ -260,7 +260,7 @@ impl Run {
                 }
             };
             self.closing |= matches!(input, Input::Close { .. });
-            let now = Now { at: Timestamp::now(), entropy: uuid::Uuid::new_v4().as_u128() };
+            let now = Now { at: reading.wall, entropy: uuid::Uuid::new_v4().as_u128() };
             let step = self.state.step(now, input);
             entries.extend(step.entries);
             effects.extend(step.effects);
