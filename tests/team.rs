@@ -176,6 +176,15 @@ impl Team {
         fs::write(&path, fs::read_to_string(&path).unwrap() + text).unwrap();
     }
 
+    /// Has the agents run with less priority, so that what is measured is not they.
+    pub fn nice(&self, by: u8) {
+        for dialect in ["claude", "codex", "gemini"] {
+            let path = self.at("bin").join(dialect);
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(&path, text.replace("exec '", &format!("exec nice -n {by} '"))).unwrap();
+        }
+    }
+
     /// Sets how many workers run at the same time.
     pub fn parallel(&self, workers: u32) {
         let path = self.at("settings.toml");
