@@ -154,9 +154,9 @@ impl Team {
         self.env.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Leaves the folder in place when this is over.
-    pub fn keep(&mut self) {
-        self.folder.disable_cleanup(true);
+    /// Whether the folder is left in place when this is over.
+    pub fn keep(&mut self, keep: bool) {
+        self.folder.disable_cleanup(keep);
     }
 
     /// A path in the team's folder.

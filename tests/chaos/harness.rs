@@ -82,7 +82,10 @@ impl Chaos {
 
     /// A project with three scripted agents in the scratch folder; `script` gets the folder of the gates.
     pub fn team(&self, script: impl FnOnce(&Path) -> Vec<Value>) -> Team {
-        Team::below(&self.folder, script)
+        let mut team = Team::below(&self.folder, script);
+        // It goes with the scratch folder, or stays with it.
+        team.keep(true);
+        team
     }
 
     /// The same, run by the product without this protection.

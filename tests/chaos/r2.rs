@@ -133,7 +133,8 @@ fn opening(dialect: Dialect) -> Vec<u8> {
 
 /// A good line that says a word nobody else says.
 fn good(dialect: Dialect, number: usize) -> Vec<u8> {
-    let text = format!("{}\n", mark(number));
+    // A line of its own: gemini's pieces are put together, and what stands before may end in half a control sequence.
+    let text = format!("\n{}\n", mark(number));
     let line = match dialect {
         Dialect::Claude => json!({ "type": "assistant", "session_id": "s", "parent_tool_use_id": null,
             "message": { "role": "assistant", "content": [{ "type": "text", "text": text }] } }),

@@ -14,6 +14,8 @@ mod limits;
 mod million;
 #[path = "r1.rs"]
 mod r1;
+#[path = "r12.rs"]
+mod r12;
 #[path = "r15.rs"]
 mod r15;
 #[path = "r2.rs"]
@@ -36,6 +38,7 @@ pub(crate) const ALL: &[Recipe] = &[
     ("flood", flood::run),
     ("limits", limits::run),
     ("clock", clock::run),
+    ("r12", r12::run),
     ("r15", r15::run),
     ("r2", r2::run),
     ("r1", r1::run),

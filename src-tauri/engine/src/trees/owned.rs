@@ -1,5 +1,6 @@
 //! Worktrees that we made. Only this type can be removed: nothing here can take the user's own checkout for one.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use domain::CommitHash;
@@ -101,7 +102,10 @@ impl Trees {
         // Twice: also over a registration that an interrupted attempt left locked.
         let call = store.call("worktree").args(["add", "--quiet", "--force", "--force"]);
         let call = if detached { call.arg("--detach") } else { call };
-        call.arg("--").arg(&path).arg(what).run()?;
+        {
+            let _alone = self.alone()?;
+            call.arg("--").arg(&path).arg(what).run()?;
+        }
         let admin =
             self.admin(&path)?.ok_or_else(|| TreeError::Missing { what: format!("the worktree {name}") })?;
         // The index of the untouched checkout: later on it tells changed files from unchanged ones by their inodes and
@@ -111,6 +115,16 @@ impl Trees {
         std::fs::copy(&fresh, &draft).map_err(TreeError::io(&fresh))?;
         std::fs::rename(&draft, &kept).map_err(TreeError::io(&kept))?;
         Ok(OwnedWorktree { name: name.to_owned(), path, admin })
+    }
+
+    /// Waits until no session of this repository, in whatever process, changes the list of its worktrees: git looks at
+    /// all of them when it makes one, and gives up on one that is half made. Ours until it is dropped.
+    pub(super) fn alone(&self) -> Result<File, TreeError> {
+        let path = self.store.join("orchestrate.lock");
+        let opened = File::options().create(true).write(true).truncate(false).open(&path);
+        let file = opened.map_err(TreeError::io(&path))?;
+        file.lock().map_err(TreeError::io(&path))?;
+        Ok(file)
     }
 
     /// The repository's folder about a worktree.
@@ -154,7 +168,10 @@ impl Trees {
 
     pub(super) fn remove(&self, worktree: OwnedWorktree) -> Result<Removed, TreeError> {
         let saved = self.save(&worktree)?;
-        self.store().call("worktree").args(["remove", "--force", "--"]).arg(&worktree.path).run()?;
+        {
+            let _alone = self.alone()?;
+            self.store().call("worktree").args(["remove", "--force", "--"]).arg(&worktree.path).run()?;
+        }
         let index = self.index(&worktree.name);
         std::fs::remove_file(&index).map_err(TreeError::io(&index))?;
         Ok(Removed { name: worktree.name, saved })

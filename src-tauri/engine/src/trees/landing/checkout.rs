@@ -27,7 +27,10 @@ pub(super) struct Touched {
 impl Checkout {
     /// Where a branch is checked out, if anywhere.
     pub(super) fn of(trees: &Trees, branch: &str) -> Result<Option<Self>, TreeError> {
-        let listed = trees.store().call("worktree").args(["list", "--porcelain", "-z"]).run()?;
+        let listed = {
+            let _alone = trees.alone()?;
+            trees.store().call("worktree").args(["list", "--porcelain", "-z"]).run()?
+        };
         let wanted = format!("branch {}", names::head(branch));
         let mut place = None;
         for line in listed.parts() {
