@@ -5,11 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use domain::{ErrorCode, Outcome, SessionId, State, Summary, UserError};
-use engine::{
-    Engine, Options,
-    journal::{self, JournalError},
-};
+use domain::{ErrorCode, Outcome, SessionId, Summary, UserError};
+use engine::{Engine, Options, journal::JournalError};
 use jiff::Timestamp;
 
 use crate::{
@@ -87,9 +84,7 @@ impl Machine {
         &self,
         session: &SessionId,
     ) -> Result<(Summary, Timestamp, Option<JournalError>), UserError> {
-        let mut state = State::default();
-        let (entries, damage) = journal::read_readable(&self.folder(session)).map_err(broken)?;
-        entries.iter().for_each(|entry| state.apply(entry));
+        let (state, damage) = self.engine.written(session).map_err(broken)?;
         Ok((domain::summary(&state), state.last, damage))
     }
 }

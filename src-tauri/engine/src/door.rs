@@ -12,6 +12,7 @@ use domain::{
 use tokio::sync::{broadcast, watch};
 
 use crate::discover;
+use crate::folded::Folds;
 use crate::git::Git;
 use crate::journal::{self, JournalError};
 use crate::process::Processes;
@@ -91,6 +92,7 @@ pub(crate) struct Inner {
     pub(crate) opening: tokio::sync::Mutex<()>,
     pub(crate) views: Views,
     listed: sessions::Listed,
+    pub(crate) folds: Arc<Folds>,
     pub(crate) signals: broadcast::Sender<Signal>,
 }
 
@@ -104,14 +106,16 @@ impl Engine {
             usage(&fault.to_string(), "Mend the settings, or name another file with --config FILE.")
         })?;
         let (signals, _) = broadcast::channel(1024);
+        let folds = Arc::<Folds>::default();
         let inner = Inner {
             options,
             settings,
             processes: OnceLock::new(),
             sessions: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
-            views: Views::default(),
-            listed: sessions::Listed::default(),
+            views: Views::new(Arc::clone(&folds)),
+            listed: sessions::Listed::new(Arc::clone(&folds)),
+            folds,
             signals,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -133,6 +137,15 @@ impl Engine {
     #[must_use]
     pub fn state(&self, session: &SessionId) -> Option<watch::Receiver<State>> {
         self.handle(session).map(|handle| handle.state())
+    }
+
+    /// What follows from a session's journal as it is written, and what is wrong after the part that can be read.
+    ///
+    /// # Errors
+    /// When there is no such journal, or the system refuses to read it.
+    pub fn written(&self, session: &SessionId) -> Result<(State, Option<JournalError>), JournalError> {
+        let folded = self.inner.folds.of(&self.inner.options.workspace.join(&session.0))?;
+        Ok((folded.state, folded.damage))
     }
 
     /// Answers one request.

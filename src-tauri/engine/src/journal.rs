@@ -4,6 +4,7 @@
 //! is held by the one process that runs the session, and is released by the system when that process dies. Readers need
 //! no lock.
 
+mod ahead;
 mod error;
 mod frame;
 mod holder;
@@ -27,8 +28,8 @@ use marks::Marks;
 pub use pages::Pages;
 use scan::{Rest, Scan, scan};
 pub use segments::FILE;
-use segments::Place;
 pub(crate) use segments::size;
+use segments::{Extent, Place};
 
 use crate::private;
 use crate::weakness::{self, Weakness};
@@ -144,9 +145,36 @@ impl Journal {
         if torn {
             cut = Some(cut_tail(&file, folder, end.offset).map_err(|error| repair(&error))?);
         }
+        // What a process wrote that was killed before it could sync it is true from now on.
+        sync(&file).map_err(|error| repair(&error))?;
         let (folder, session, full) = (folder.to_owned(), session.clone(), segments::FULL);
         let journal = Self { folder, session, file, _lock: lock, end, full, last, marks, failed: None };
         Ok((journal, cut))
+    }
+
+    /// Opens and holds a journal that this process has read before, without reading it again; `None` when it has changed
+    /// since.
+    ///
+    /// # Errors
+    /// As for [`Journal::open`].
+    pub fn open_known(
+        folder: &Path,
+        session: &SessionId,
+        known: &Known,
+    ) -> Result<Option<Self>, JournalError> {
+        drop(open_to_read(folder)?);
+        let lock = lock(folder)?;
+        let path = segments::path(folder, known.end.segment);
+        let repair = |error: &std::io::Error| JournalError::io("repair", &path, error);
+        let extent = segments::extent(folder).map_err(|error| JournalError::io("read", folder, &error))?;
+        if extent != known.extent || known.session != *session {
+            return Ok(None);
+        }
+        let file = open_to_write(&path)?;
+        sync(&file).map_err(|error| repair(&error))?;
+        let Known { end, last, marks, .. } = known.clone();
+        let (folder, session, full) = (folder.to_owned(), session.clone(), segments::FULL);
+        Ok(Some(Self { folder, session, file, _lock: lock, end, full, last, marks, failed: None }))
     }
 
     /// Writes entries with one write and one fdatasync; only when it returns they are true and may be shown or acted
@@ -298,6 +326,55 @@ pub fn read_each(folder: &Path, each: impl FnMut(Entry)) -> Result<Option<Journa
         Rest::Nothing | Rest::Torn => None,
         Rest::Bad(error) => Some(error),
     })
+}
+
+/// The same, and where everything is, for [`Journal::open_known`] and [`Pages::known`]: unless something is wrong after
+/// the entries, be it only a write that was interrupted.
+///
+/// # Errors
+/// As for [`read_each`].
+pub fn read_known(
+    folder: &Path,
+    each: impl FnMut(Entry),
+) -> Result<(Option<Known>, Option<JournalError>), JournalError> {
+    let extent = || segments::extent(folder).map_err(|error| JournalError::io("read", folder, &error));
+    let opener = segments::opener(folder);
+    drop(open_to_read(folder)?);
+    let session = opener.map_err(|error| JournalError::io("read", folder, &error))?;
+    let before = extent()?;
+    let Scan { end, last, marks, rest } = scan(folder, session.as_ref(), each)?;
+    let unchanged = before == extent()? && before.last().is_some_and(|part| part.number == end.segment);
+    Ok(match (rest, session) {
+        (Rest::Nothing, Some(session)) if unchanged => {
+            (Some(Known { session, end, last, marks, extent: before }), None)
+        }
+        (Rest::Nothing | Rest::Torn, _) => (None, None),
+        (Rest::Bad(error), _) => (None, Some(error)),
+    })
+}
+
+/// A journal as it was when it was read from its beginning to its end.
+#[derive(Clone, Debug)]
+pub struct Known {
+    session: SessionId,
+    end: Place,
+    last: Seq,
+    marks: Marks,
+    extent: Vec<Extent>,
+}
+
+impl Known {
+    /// Bytes of all segments.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.extent.iter().map(|part| part.bytes).sum()
+    }
+
+    /// Whether nothing was written since.
+    #[must_use]
+    pub fn is_current(&self, folder: &Path) -> bool {
+        segments::extent(folder).is_ok_and(|extent| extent == self.extent)
+    }
 }
 
 /// At most `limit` entries after `after`, without holding the journal. For more than one page keep a [`Pages`].

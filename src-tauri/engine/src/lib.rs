@@ -7,6 +7,7 @@ pub mod discover;
 pub mod doctor;
 mod door;
 pub mod evidence;
+mod folded;
 pub mod folders;
 pub mod git;
 pub mod journal;

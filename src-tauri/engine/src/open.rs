@@ -1,13 +1,15 @@
 //! Opening sessions: new ones, the demo, and those that are taken up again.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use domain::{AgentInfo, ErrorCode, FORMAT, Input, Opened, Response, SessionId, Settings, State, UserError};
 
 use crate::discover::{self, Environment};
 use crate::door::{Engine, Options, blocking, git, journal_error};
+use crate::folded::{Folded, Folds};
 use crate::git::Git;
-use crate::journal::Journal;
+use crate::journal::{CutTail, Journal, JournalError};
 use crate::session::{self, Start, internal};
 use crate::trees::{self, Trees};
 use crate::{doctor, private, renew};
@@ -118,12 +120,11 @@ impl Engine {
             return Ok(());
         }
         let folder = self.folder(session)?;
-        let id = session.clone();
+        let (id, folds) = (session.clone(), Arc::clone(&self.inner.folds));
         let (orchestrate, settings) = (self.inner.options.orchestrate.clone(), self.inner.settings.clone());
         let (journal, state, opened, mut news, cut, git, env) = blocking(move || {
-            let mut state = State::default();
-            let opened = Journal::open_each(&folder, &id, |entry| state.apply(&entry));
-            let (journal, cut) = opened.map_err(|fault| busy(&folder, journal_error(&fault)))?;
+            let opened = take_up(&folds, &folder, &id);
+            let (journal, state, cut) = opened.map_err(|fault| busy(&folder, journal_error(&fault)))?;
             let Some(opened) = &state.opened else {
                 return Err(internal(
                     "this session has no first entry",
@@ -147,6 +148,23 @@ impl Engine {
         let first = vec![Input::Resume { warnings: news }];
         self.start(journal, state, opened, first, git, env)
     }
+}
+
+/// Opens a journal, and gives what follows from it. What this process has read already it need not read again.
+fn take_up(
+    folds: &Folds,
+    folder: &Path,
+    session: &SessionId,
+) -> Result<(Journal, State, Option<CutTail>), JournalError> {
+    let Folded { state, known, .. } = folds.of(folder)?;
+    if let Some(known) = known
+        && let Some(journal) = Journal::open_known(folder, session, &known)?
+    {
+        return Ok((journal, state, None));
+    }
+    let mut state = State::default();
+    let (journal, cut) = Journal::open_each(folder, session, |entry| state.apply(&entry))?;
+    Ok((journal, state, cut))
 }
 
 /// Names the process that runs the session, when that is what keeps it from being opened.

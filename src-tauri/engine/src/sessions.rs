@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::{SessionId, SessionSummary, Stage, State, WorkerId};
+use domain::{SessionId, SessionSummary, Stage, WorkerId};
 
+use crate::folded::{Folded, Folds};
 use crate::journal;
 use crate::process;
 use crate::standing::{Standing, Told};
@@ -16,8 +17,9 @@ use crate::standing::{Standing, Told};
 pub(crate) const PROMPT: &str = "prompt.md";
 
 /// What was read of journals that have not grown since: a list is asked for every second while something changes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Listed {
+    folds: Arc<Folds>,
     known: Mutex<BTreeMap<SessionId, (u64, Known)>>,
 }
 
@@ -29,6 +31,10 @@ struct Known {
 }
 
 impl Listed {
+    pub(crate) fn new(folds: Arc<Folds>) -> Self {
+        Self { folds, known: Mutex::default() }
+    }
+
     /// The sessions in a workspace, newest first. A damaged one is listed with what can still be read of it.
     pub(crate) fn list(&self, workspace: &Path) -> Vec<SessionSummary> {
         let Ok(entries) = std::fs::read_dir(workspace) else { return Vec::new() };
@@ -50,7 +56,7 @@ impl Listed {
         let read = match known {
             Some(read) => read,
             None => {
-                let read = read(folder, session.clone())?;
+                let read = read(&self.folds, folder, session.clone())?;
                 self.known().insert(session, (size, read.clone()));
                 read
             }
@@ -64,9 +70,8 @@ impl Listed {
     }
 }
 
-fn read(folder: &Path, session: SessionId) -> Option<Known> {
-    let mut state = State::default();
-    let damage = journal::read_each(folder, |entry| state.apply(&entry)).ok()?;
+fn read(folds: &Folds, folder: &Path, session: SessionId) -> Option<Known> {
+    let Folded { state, damage, .. } = folds.of(folder).ok()?;
     let opened = state.opened.as_ref();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let summary = SessionSummary {

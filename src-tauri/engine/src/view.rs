@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Phase, Response, Row, RowBody, Seq, SessionId, State, UserError, WorkerStage};
 use tokio::time::Instant;
 
 use crate::door::{journal_error, update};
+use crate::folded::{Folded, Folds};
 use crate::journal::{self, JournalError, Pages};
 use crate::process;
 use crate::standing::{Standing, Told};
@@ -21,8 +23,8 @@ const LATE: Duration = Duration::from_secs(2);
 const PAGE: usize = 4096;
 
 /// What is known of sessions that are only looked at.
-#[derive(Default)]
 pub(crate) struct Views {
+    folds: Arc<Folds>,
     known: tokio::sync::Mutex<BTreeMap<SessionId, View>>,
 }
 
@@ -34,6 +36,10 @@ struct View {
 }
 
 impl Views {
+    pub(crate) fn new(folds: Arc<Folds>) -> Self {
+        Self { folds, known: tokio::sync::Mutex::default() }
+    }
+
     /// Forgets a session, because this process runs it from now on.
     pub(crate) fn forget(&self, session: &SessionId) {
         if let Ok(mut known) = self.known.try_lock() {
@@ -53,23 +59,16 @@ impl Views {
         folder: &Path,
     ) -> Result<(State, Option<JournalError>), UserError> {
         let mut known = self.known.lock().await;
-        let view = match known.remove(session) {
-            Some(view) => view,
-            None => View {
-                pages: Pages::open(folder).map_err(|fault| journal_error(&fault))?,
-                state: State::default(),
-                damaged: false,
-            },
-        };
-        let folder = folder.to_owned();
+        let (view, folds, folder) = (known.remove(session), Arc::clone(&self.folds), folder.to_owned());
         let read = tokio::task::spawn_blocking(move || {
-            let mut view = view;
+            let mut view = view.map_or_else(|| View::open(&folds, &folder), Ok)?;
             let fault = view.catch_up(&folder).err();
-            (view, fault)
+            Ok((view, fault))
         });
-        let Ok((view, fault)) = read.await else {
+        let Ok(read) = read.await else {
             return Err(crate::session::internal("the journal could not be read", "Try again."));
         };
+        let (view, fault) = read.map_err(|fault: JournalError| journal_error(&fault))?;
         let state = view.state.clone();
         known.insert(session.clone(), view);
         match fault {
@@ -143,6 +142,14 @@ fn at_work(stage: WorkerStage) -> bool {
 }
 
 impl View {
+    fn open(folds: &Folds, folder: &Path) -> Result<Self, JournalError> {
+        let Folded { state, damage: _, known } = folds.of(folder)?;
+        Ok(match known {
+            Some(known) => Self { pages: Pages::known(folder, &known), state, damaged: false },
+            None => Self { pages: Pages::open(folder)?, state: State::default(), damaged: false },
+        })
+    }
+
     fn catch_up(&mut self, folder: &Path) -> Result<(), JournalError> {
         loop {
             let fault = match self.pages.after(self.state.seq, PAGE) {

@@ -5,7 +5,7 @@ use domain::Seq;
 use super::segments::Place;
 
 /// Entries between two marks: 16 bytes of memory for about 70 KiB of journal.
-const STEP: u64 = 256;
+pub(super) const STEP: u64 = 256;
 
 /// Where entries 1, 257, 513, … begin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

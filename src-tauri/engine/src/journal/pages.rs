@@ -8,7 +8,7 @@ use domain::{Entry, Seq, SessionId};
 
 use super::frame::{self, Line};
 use super::segments::{self, Place};
-use super::{JournalError, Marks};
+use super::{JournalError, Known, Marks};
 
 /// A journal open for reading only: no lock, nothing loaded but a sparse index that grows with what was read.
 #[derive(Debug)]
@@ -38,6 +38,13 @@ impl Pages {
         drop(super::open_to_read(folder)?);
         let (session, marks) = (None, Marks::default());
         Ok(Self { folder: folder.to_owned(), session, marks, next: (Seq(1), Place::BEGIN) })
+    }
+
+    /// The same of a journal that this process has read before.
+    #[must_use]
+    pub fn known(folder: &Path, known: &Known) -> Self {
+        let Known { session, end, last, marks, .. } = known.clone();
+        Self { folder: folder.to_owned(), session: Some(session), marks, next: (last.next(), end) }
     }
 
     /// At most `limit` entries after `after`, in order. An entry that is being written is not there yet.

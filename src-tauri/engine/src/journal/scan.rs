@@ -1,14 +1,14 @@
 //! Reading a journal from its beginning, and telling a torn tail from damage.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use domain::{Entry, Seq, SessionId};
 
 use super::frame::{self, Line};
 use super::segments::{self, Place};
-use super::{JournalError, Marks, gap, open_to_read};
+use super::{JournalError, Marks, ahead, gap, open_to_read};
 
 /// What a scan found besides the entries it handed out.
 #[derive(Debug)]
@@ -59,7 +59,9 @@ pub(super) fn scan(
         };
         let until = next.as_ref().and_then(|(_, first)| *first);
         let mut own = Part { scan: &mut scan, session: &mut session, until };
-        own.read(file, &mut each).map_err(|error| io(&error))?;
+        own.read_ahead(&file, &mut each)
+            .and_then(|()| own.read(&file, &mut each))
+            .map_err(|error| io(&error))?;
         let Some((segment, first)) = next else {
             // Nobody knows whose entries to look for when the first one is damaged, but later segments show that it was there.
             if session.is_none() && matches!(scan.rest, Rest::Nothing | Rest::Torn) {
@@ -96,7 +98,24 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    fn read(&mut self, source: impl Read, each: &mut impl FnMut(Entry)) -> std::io::Result<()> {
+    /// Reads what is as it should be, with all processors.
+    fn read_ahead(&mut self, file: &File, each: &mut impl FnMut(Entry)) -> std::io::Result<()> {
+        let Some(session) = &self.session else { return Ok(()) };
+        let scan = &mut *self.scan;
+        let from = (scan.last.next(), scan.end.offset);
+        ahead::read(file, session, from, self.until, |parsed| {
+            for (seq, offset) in parsed.marks {
+                scan.marks.note(seq, Place { offset, ..scan.end });
+            }
+            scan.last = Seq(scan.last.0 + parsed.entries.len() as u64);
+            scan.end.offset = parsed.end;
+            parsed.entries.into_iter().for_each(&mut *each);
+        })
+    }
+
+    /// Reads the rest: little, or not as it should be.
+    fn read(&mut self, mut source: &File, each: &mut impl FnMut(Entry)) -> std::io::Result<()> {
+        source.seek(SeekFrom::Start(self.scan.end.offset))?;
         let mut lines = Lines::new(source);
         loop {
             let expected = self.scan.last.next();

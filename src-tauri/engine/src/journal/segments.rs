@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use domain::{Seq, SessionId};
 
@@ -123,4 +124,21 @@ pub(super) fn after(
 /// Bytes of all segments: grows with every entry.
 pub(crate) fn size(folder: &Path) -> io::Result<u64> {
     list(folder)?.iter().try_fold(0, |sum, segment| Ok(sum + std::fs::metadata(&segment.path)?.len()))
+}
+
+/// How much was written to a segment, and when last: two that are the same hold the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Extent {
+    pub(super) number: u32,
+    pub(super) bytes: u64,
+    modified: SystemTime,
+}
+
+/// How much was written to the segments of a folder, in order.
+pub(super) fn extent(folder: &Path) -> io::Result<Vec<Extent>> {
+    let extent = |segment: Segment| {
+        let facts = std::fs::metadata(&segment.path)?;
+        Ok(Extent { number: segment.number, bytes: facts.len(), modified: facts.modified()? })
+    };
+    list(folder)?.into_iter().map(extent).collect()
 }

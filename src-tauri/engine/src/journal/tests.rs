@@ -460,3 +460,108 @@ fn segments_that_never_got_an_entry_leave_no_trace() {
     journal.append(&entries(4, 4)).unwrap();
     assert_eq!(read(&folder).unwrap(), entries(1, 4));
 }
+
+/// What a worker says, in words that need escapes.
+fn said(seq: u64) -> Entry {
+    let tool = seq.is_multiple_of(2).then(|| domain::ToolCall {
+        id: format!("toolu_{seq}"),
+        name: "Bash".to_owned(),
+        command: Some("printf '%s\\n' \"}}\"".to_owned()),
+        outcome: domain::ToolOutcome::Ok,
+        exit_code: Some(0),
+        output: Some("}}\u{1F980}\t\"".to_owned()),
+    });
+    let said = domain::Progress { text: format!("step {seq}\n}}}}"), tool, ..Default::default() };
+    let event = Event::WorkerSaid {
+        worker: domain::WorkerId(7),
+        offset: seq * 1000,
+        said: domain::AgentEvent::Progress(said),
+    };
+    entry(seq, event)
+}
+
+#[test]
+fn what_workers_say_is_read_the_short_way_as_the_long_way() {
+    let all = entries(1, 2).into_iter().chain((3..30).map(said));
+    for (number, wanted) in all.enumerate() {
+        let json = serde_json::to_vec(&wanted).unwrap();
+        let found = frame::said(&json);
+        assert_eq!(found, (2 <= number).then_some(wanted));
+        // Whatever is not exactly what we write goes the long way.
+        let text = String::from_utf8(json).unwrap();
+        let spaced = text.replacen(",\"offset\":", ", \"offset\":", 1);
+        let named = text.replacen("\"w7\"", "\"w07\"", 1);
+        for other in [spaced, named, format!("{text} "), format!(" {text}")] {
+            assert!(other == text || frame::said(other.as_bytes()).is_none(), "{other}");
+        }
+    }
+}
+
+/// Long enough to be read by several threads in several pieces.
+#[test]
+fn a_long_journal_is_read_like_a_short_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join(SESSION);
+    let all: Vec<Entry> =
+        (1..=18_000).map(|seq| if seq < 3 { entries(seq, seq).remove(0) } else { said(seq) }).collect();
+    let mut journal = Journal::create(&folder, &session()).unwrap();
+    journal.full = 2 << 20;
+    all.chunks(100).for_each(|batch| journal.append(batch).unwrap());
+    drop(journal);
+    let count = segments::list(&folder).unwrap().len();
+    assert!(2 < count, "{count} segments");
+    assert!(read(&folder).unwrap() == all);
+    let (journal, recovered) = Journal::open(&folder, &session()).unwrap();
+    assert!(recovered.entries == all && recovered.cut.is_none());
+    for after in [0, 255, 256, 6000, 17_990] {
+        assert!(journal.read_range(Seq(after), 5).unwrap() == all[after as usize..][..5], "after {after}");
+    }
+    drop(journal);
+    // Damage anywhere ends it at the entry before.
+    for (number, at) in [(1, 200_000), (1, 1_900_000), (2, 1_048_576), (3, 5)] {
+        let path = segments::path(&folder, number);
+        let good = std::fs::read(&path).unwrap();
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        std::fs::write(&path, &bad).unwrap();
+        let (entries, fault) = read_readable(&folder).unwrap();
+        assert!(all.starts_with(&entries), "segment {number}, byte {at}");
+        let lines = bad[..at].iter().filter(|byte| **byte == b'\n').count();
+        let before: usize = (1..number).map(|number| lines_of(&folder, number)).sum();
+        assert_eq!(entries.len(), before + lines, "segment {number}, byte {at}: {fault:?}");
+        assert!(
+            matches!(fault, Some(JournalError::Damaged { readable, .. }) if readable == entries.len() as u64)
+        );
+        std::fs::write(&path, &good).unwrap();
+    }
+}
+
+fn lines_of(folder: &Path, number: u32) -> usize {
+    line_ends(&std::fs::read(segments::path(folder, number)).unwrap()).len() - 1
+}
+
+#[test]
+fn what_was_read_is_not_read_again_unless_it_changed() {
+    let (dir, _) = written(5);
+    let folder = dir.path().join(SESSION);
+    let mut count = 0;
+    let (known, fault) = read_known(&folder, |_| count += 1).unwrap();
+    let known = known.unwrap();
+    assert_eq!((count, fault), (5, None));
+    let mut journal = Journal::open_known(&folder, &session(), &known).unwrap().unwrap();
+    assert!(is_held(&folder) && known.is_current(&folder));
+    journal.append(&[warned(6)]).unwrap();
+    drop(journal);
+    assert!(!known.is_current(&folder));
+    assert!(Journal::open_known(&folder, &session(), &known).unwrap().is_none());
+    assert!(!is_held(&folder));
+    assert_eq!(Pages::known(&folder, &known).after(Seq(0), 9).unwrap(), entries(1, 6));
+    assert_eq!(Pages::known(&folder, &known).after(Seq(5), 9).unwrap(), [warned(6)]);
+    // Nor is something trusted after which something is wrong.
+    let path = folder.join(FILE);
+    let good = std::fs::read(&path).unwrap();
+    for rest in [&b"J1 7"[..], b"{}\n"] {
+        std::fs::write(&path, [&good, rest].concat()).unwrap();
+        assert!(read_known(&folder, |_| {}).unwrap().0.is_none());
+    }
+}
