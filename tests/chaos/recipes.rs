@@ -8,10 +8,14 @@ use acceptance::chaos::Recipe;
 mod clock;
 #[path = "flood.rs"]
 mod flood;
+#[path = "instances.rs"]
+mod instances;
 #[path = "limits.rs"]
 mod limits;
 #[path = "million.rs"]
 mod million;
+#[path = "preflight.rs"]
+mod preflight;
 #[path = "r1.rs"]
 mod r1;
 #[path = "r12.rs"]
@@ -33,12 +37,14 @@ mod worker;
 #[rustfmt::skip] // one line each, so that two who add one do not meet
 pub(crate) const ALL: &[Recipe] = &[
     ("r3", r3::run),
+    ("preflight", preflight::run),
     ("stop", stop::run),
     ("million", million::run),
     ("flood", flood::run),
     ("limits", limits::run),
     ("clock", clock::run),
     ("r12", r12::run),
+    ("instances", instances::run),
     ("r15", r15::run),
     ("r2", r2::run),
     ("r1", r1::run),

@@ -12,6 +12,7 @@ use std::{
 use domain::{AgentInfo, Dialect, ErrorCode, Probe, ProbeState, Settings, UserError};
 
 use crate::discover::{self, Environment};
+use crate::weakness::{self, Weakness};
 
 mod agents;
 mod machine;
@@ -76,6 +77,9 @@ pub fn probes(settings: &Settings, workspace: &Path, target: Option<&Path>, env:
     probes.push(agents::vendors(&agents));
     probes.push(sign_in);
     probes.extend(of_machine);
+    if weakness::has(Weakness::NoProbes) {
+        probes.iter_mut().for_each(|probe| probe.state = ProbeState::Ok);
+    }
     Checkup { probes, agents }
 }
 

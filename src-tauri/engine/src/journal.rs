@@ -418,6 +418,9 @@ fn lock(folder: &Path) -> Result<File, JournalError> {
     let path = folder.join(LOCK);
     let opened = private::options().write(true).create(true).truncate(false).open(&path);
     let file = opened.map_err(|error| JournalError::io("open", &path, &error))?;
+    if weakness::has(Weakness::NoLock) {
+        return Ok(file);
+    }
     for _ in 0..20 {
         match file.try_lock() {
             Ok(()) => {

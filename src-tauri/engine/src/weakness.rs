@@ -16,11 +16,16 @@ pub enum Weakness {
     NoSync,
     /// Deadlines go by the clock on the wall, as a person may set it.
     WallClock,
+    /// Nobody takes the session's lock: two processes may write one journal.
+    NoLock,
+    /// Every probe of the machine says that all is well.
+    NoProbes,
 }
 
 impl Weakness {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::NoGuardian, Self::NoSync, Self::WallClock];
+    pub const ALL: [Self; 5] =
+        [Self::NoGuardian, Self::NoSync, Self::WallClock, Self::NoLock, Self::NoProbes];
 
     /// Its name for the program `orchestrate-weakened`.
     #[must_use]
@@ -29,6 +34,8 @@ impl Weakness {
             Self::NoGuardian => "no_guardian",
             Self::NoSync => "no_sync",
             Self::WallClock => "wall_clock",
+            Self::NoLock => "no_lock",
+            Self::NoProbes => "no_probes",
         }
     }
 
