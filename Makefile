@@ -23,6 +23,9 @@ chaos: ## what is promised under faults: kills, hostile output, load, full disks
 chaos-short: ## the same in less than 8 minutes; make test runs it too
 	@.ci/chaos --short
 
+mutants: ## small wrong changes to the core; the tests must notice at least 85 % of them (20 minutes)
+	@.ci/mutants
+
 bench: ## the figures that issue 2 asks for
 	@.ci/bench
 
