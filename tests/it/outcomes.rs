@@ -85,6 +85,12 @@ fn a_limit_ends_it() {
     begin(&team).expect(5).says("limit");
     team.run(&["status"]).expect(0).says("limit");
     team.run(&["replay"]).expect(0).says("limit");
+    // Taken up again it is still there; raised, it lets the session go on.
+    team.run(&["resume", "--no-dashboard"]).expect(5);
+    let settings = std::fs::read_to_string(team.at("settings.toml")).unwrap();
+    std::fs::write(team.at("settings.toml"), settings.replace("workers = 2", "workers = 20")).unwrap();
+    let ended = team.run(&["resume", "--no-dashboard"]);
+    team.done(ended);
 }
 
 #[test]

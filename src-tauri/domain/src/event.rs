@@ -79,6 +79,11 @@ pub enum Event {
         /// The machine slept, as opposed to the clock having been set.
         slept: bool,
     },
+    /// The user's limits have changed since the session began; from now on these hold.
+    LimitsChanged {
+        /// All of them.
+        limits: crate::Limits,
+    },
     /// Another reviewer takes a seat whose reviewer cannot go on.
     SeatGiven {
         /// In which review.

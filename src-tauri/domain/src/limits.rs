@@ -32,6 +32,18 @@ pub fn used(state: &State, now: Timestamp) -> [(&'static str, f64); 4] {
     ]
 }
 
+/// A limit of a session as people say it: `480 minutes`.
+#[must_use]
+pub fn whole(state: &State, limit: &str) -> String {
+    let caps = state.opened.as_ref().map(|opened| opened.settings.limits.clone()).unwrap_or_default();
+    match limit {
+        "tokens" => format!("{} tokens", caps.tokens),
+        "cost_usd" => format!("{} US dollars", caps.cost_usd),
+        "workers" => format!("{} workers", caps.workers),
+        _ => format!("{} minutes", caps.session_minutes),
+    }
+}
+
 /// What a worker has used of one of its limits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Used {

@@ -61,6 +61,13 @@ fn fill(state: &State, event: &Event, item: &mut TimelineItem) -> Option<()> {
             };
             set(TimelineKind::Session, text, String::new());
         }
+        Event::LimitsChanged { .. } => {
+            set(
+                TimelineKind::Session,
+                "The limits of the settings hold from now on".to_owned(),
+                String::new(),
+            );
+        }
         Event::SeatGiven { review, from, seat } => {
             set(
                 TimelineKind::Review,

@@ -122,7 +122,7 @@ impl Engine {
         let folder = self.folder(session)?;
         let (id, folds) = (session.clone(), Arc::clone(&self.inner.folds));
         let (orchestrate, settings) = (self.inner.options.orchestrate.clone(), self.inner.settings.clone());
-        let (journal, state, opened, mut news, cut, git, env) = blocking(move || {
+        let (journal, state, mut opened, mut news, cut, git, env) = blocking(move || {
             let opened = take_up(&folds, &folder, &id);
             let (journal, state, cut) = opened.map_err(|fault| busy(&folder, journal_error(&fault)))?;
             let Some(opened) = &state.opened else {
@@ -145,7 +145,11 @@ impl Engine {
             )
         });
         news.extend(cut);
-        let first = vec![Input::Resume { warnings: news }];
+        let mut first = vec![Input::Resume { warnings: news }];
+        if !opened.demo {
+            opened.settings.limits = self.inner.settings.limits.clone();
+            first.push(Input::Limits(Box::new(opened.settings.limits.clone())));
+        }
         self.start(journal, state, opened, first, git, env)
     }
 }

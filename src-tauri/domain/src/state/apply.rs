@@ -32,6 +32,13 @@ impl State {
             }
             Event::SessionReady => self.resuming = false,
             Event::Warned { text } => self.warnings.push((seq, at, text.clone())),
+            Event::LimitsChanged { limits } => {
+                if let Some(opened) = &mut self.opened {
+                    opened.settings.limits = limits.clone();
+                }
+                self.limits_warned.clear();
+                self.session_seq = seq;
+            }
             Event::LimitWarned { limit } => self.limit_warned(limit),
             Event::WorkerLimitWarned { worker, limit } => {
                 let known = crate::limits::WORKER_NAMES.iter().find(|name| *name == limit);
@@ -173,8 +180,9 @@ impl State {
             }
             Event::Paused => self.pause(seq, true),
             Event::Unpaused => self.pause(seq, false),
-            Event::StopRequested { reason, .. } => {
+            Event::StopRequested { reason, text, .. } => {
                 self.stopping = Some(*reason);
+                self.stop_text.clone_from(text);
                 self.session_seq = seq;
             }
             Event::Notified { .. } => {}

@@ -63,6 +63,8 @@ pub struct State {
     pub paused: bool,
     /// A stop is under way.
     pub stopping: Option<StopReason>,
+    /// Why it was asked for, in a sentence.
+    pub stop_text: String,
     /// The run is over.
     pub ended: Option<(Outcome, String)>,
     /// Where it was landed: branch and commit.

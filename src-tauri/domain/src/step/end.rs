@@ -9,8 +9,9 @@ impl Next<'_> {
             return;
         }
         for (limit, used) in limits::used(self.state, self.now.at) {
+            let whole = limits::whole(self.state, limit);
             if 100.0 <= used {
-                let text = format!("The limit {limit} of this session is reached.");
+                let text = format!("The session's limit of {whole} is reached.");
                 self.emit(Event::StopRequested { now: false, reason: StopReason::Limit, text: text.clone() });
                 self.stop_workers(false);
                 self.notify(NoticeKind::Blocker, "A limit is reached", &text);
@@ -18,7 +19,7 @@ impl Next<'_> {
             }
             if limits::NOTICE_PERCENT <= used && !self.state.limits_warned.contains(limit) {
                 self.emit(Event::LimitWarned { limit: limit.to_owned() });
-                self.emit(Event::Warned { text: format!("{used:.0} % of the limit {limit} are used") });
+                self.emit(Event::Warned { text: format!("{used:.0} % of the session's {whole} are used") });
             }
         }
         let live: Vec<WorkerId> = self.state.live().map(|(id, _)| id).collect();
@@ -51,9 +52,13 @@ impl Next<'_> {
         if self.state.live().next().is_some() || !self.state.jobs.is_empty() {
             return;
         }
+        let limit = format!(
+            "{} Everything is kept; raise it below [limits] in the settings, then resume.",
+            self.state.stop_text
+        );
         let (outcome, why) = match reason {
             StopReason::Person => (Outcome::Stopped, "Stopped by you; `resume` goes on where it was."),
-            StopReason::Limit => (Outcome::Limited, "A limit was reached; everything is kept."),
+            StopReason::Limit => (Outcome::Limited, limit.as_str()),
             StopReason::Abandoned => (Outcome::Failed, "Given up by you; everything is kept."),
             StopReason::Closing if self.state.open_questions().next().is_some() => {
                 (Outcome::Waiting, "Waits for your answer.")

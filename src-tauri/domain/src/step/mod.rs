@@ -39,6 +39,8 @@ pub enum Input {
         /// What was wrong with its journal, and was mended.
         warnings: Vec<String>,
     },
+    /// The user's limits as they are now, after [`Input::Resume`]: one that was reached can be raised.
+    Limits(Box<crate::Limits>),
     /// All that is left of the last run has been read.
     Ready,
     /// The engine made the process.
@@ -194,6 +196,13 @@ impl Next<'_> {
                 }
             }
             Input::Resume { warnings } => self.resume(warnings),
+            Input::Limits(limits) => {
+                let known =
+                    self.state.opened.as_ref().is_some_and(|opened| opened.settings.limits == *limits);
+                if self.state.resuming && !known {
+                    self.emit(Event::LimitsChanged { limits: *limits });
+                }
+            }
             Input::Ready if self.state.resuming => self.ready(),
             Input::Ready => {}
             Input::Started { worker, process, argv } => {

@@ -509,7 +509,7 @@ fn a_limit_warns_and_then_ends_the_session_with_everything_kept() {
     let minutes = i64::from(Limits::default().session_minutes);
     world.clock += minutes * 60 * 81 / 100;
     world.send(Input::Tick);
-    assert!(world.log.contains("81 % of the limit session_minutes are used"), "{}", world.log);
+    assert!(world.log.contains("81 % of the session's 480 minutes are used"), "{}", world.log);
     world.clock += minutes * 60 / 5;
     world.send(Input::Tick);
     world.run();

@@ -327,3 +327,67 @@ fn a_window_is_told_what_ran_out_as_it_happens() {
     agents.dedup();
     assert_eq!(agents, ["codex"]);
 }
+
+#[test]
+fn a_limit_can_be_raised_and_the_session_goes_on() {
+    let mut world = at_work();
+    world.clock += i64::from(Limits::default().session_minutes) * 60;
+    world.send(Input::Tick);
+    world.run();
+    assert_eq!(world.state.phase(), Phase::Limited);
+    assert!(
+        world.state.why().contains("480 minutes") && world.state.why().contains("[limits]"),
+        "{}",
+        world.state.why()
+    );
+    let limits = Limits { session_minutes: 900, ..Limits::default() };
+    world.send(Input::Resume { warnings: vec![] });
+    world.send(Input::Limits(Box::new(limits.clone())));
+    world.send(Input::Limits(Box::new(limits)));
+    world.send(Input::Ready);
+    assert_eq!(world.log.matches("The limits of the settings hold").count(), 1, "{}", world.log);
+    world.run();
+    assert_eq!(world.state.phase(), Phase::ReadyToLand, "{}", world.log);
+}
+
+/// One task fails again and again in ways that are repaired, so many seconds apart. How many repairs until a person is asked;
+/// none when it never is.
+fn repairs_until_asked(per_task: u32, per_session: u32, seconds: i64) -> Option<usize> {
+    let mut world = World::default();
+    let mut opened = opened(&ALL);
+    (opened.settings.recovery.per_task, opened.settings.recovery.per_session) = (per_task, per_session);
+    opened.settings.limits.session_minutes = 100_000;
+    world.send(Input::Open { opened: Box::new(opened), warnings: vec![] });
+    while world.state.live().all(|(_, worker)| worker.task().is_none()) {
+        let input = world.queue.pop_front().unwrap();
+        world.send(input);
+    }
+    for (count, failure) in [Failure::Overloaded, Failure::Network].into_iter().cycle().take(5).enumerate() {
+        world.queue.clear();
+        let (worker, _) = world.state.live().next().unwrap();
+        let exit = Exit { code: Some(1), signal: None, cause: ExitCause::Left };
+        let failed = Some(Failed { failure, text: String::new() });
+        world.send(Input::Ended { worker, exit, told: Box::default(), failed });
+        if world.state.open_questions().next().is_some() {
+            return Some(count);
+        }
+        world.clock += seconds;
+        world.send(Input::Tick);
+    }
+    None
+}
+
+#[test]
+fn repairs_have_a_rate() {
+    let check = |per_task, per_session, seconds, wanted| {
+        let found = repairs_until_asked(per_task, per_session, seconds);
+        assert_eq!(found, wanted, "{per_task} a task, {per_session} a session, {seconds} s apart");
+    };
+    check(3, 10, 150, Some(3));
+    check(3, 10, 250, None);
+    check(2, 10, 150, Some(2));
+    check(100, 2, 1200, Some(2));
+    check(100, 2, 2400, None);
+    check(100, 3, 700, Some(3));
+    check(0, 10, 1, Some(0));
+}
