@@ -376,6 +376,11 @@ impl Running {
         fs::read_to_string(&self.out).unwrap()
     }
 
+    /// What it complained about so far.
+    pub fn complained(&self) -> String {
+        fs::read_to_string(&self.err).unwrap()
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub fn end(mut self) -> Ended {

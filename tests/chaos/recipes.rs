@@ -12,10 +12,14 @@ mod flood;
 mod instances;
 #[path = "limits.rs"]
 mod limits;
+#[path = "crash_points.rs"]
+mod crash_points;
 #[path = "million.rs"]
 mod million;
 #[path = "preflight.rs"]
 mod preflight;
+#[path = "power_cut.rs"]
+mod power_cut;
 #[path = "r1.rs"]
 mod r1;
 #[path = "r12.rs"]
@@ -32,6 +36,8 @@ mod stop;
 mod torn_tail;
 #[path = "worker.rs"]
 mod worker;
+#[path = "writer.rs"]
+mod writer;
 
 /// In the order in which they run: those that measure time first, on a machine that is still quiet.
 #[rustfmt::skip] // one line each, so that two who add one do not meet
@@ -49,6 +55,8 @@ pub(crate) const ALL: &[Recipe] = &[
     ("r2", r2::run),
     ("r1", r1::run),
     ("torn-tail", torn_tail::run),
+    ("crash-points", crash_points::run),
+    ("power-cut", power_cut::run),
 ];
 
 /// Runs a process of a recipe's own.
@@ -56,6 +64,7 @@ pub(crate) fn inner(recipe: &str, words: &[String]) -> ExitCode {
     match recipe {
         "r3" => r3::inner(words),
         "r15" => r15::inner(words),
+        "writer" => writer::inner(words),
         _ => ExitCode::from(2),
     }
 }

@@ -20,12 +20,20 @@ pub enum Weakness {
     NoLock,
     /// Every probe of the machine says that all is well.
     NoProbes,
+    /// What could not be written counts as written.
+    IgnoreWriteErrors,
 }
 
 impl Weakness {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::NoGuardian, Self::NoSync, Self::WallClock, Self::NoLock, Self::NoProbes];
+    pub const ALL: [Self; 6] = [
+        Self::NoGuardian,
+        Self::NoSync,
+        Self::WallClock,
+        Self::NoLock,
+        Self::NoProbes,
+        Self::IgnoreWriteErrors,
+    ];
 
     /// Its name for the program `orchestrate-weakened`.
     #[must_use]
@@ -36,6 +44,7 @@ impl Weakness {
             Self::WallClock => "wall_clock",
             Self::NoLock => "no_lock",
             Self::NoProbes => "no_probes",
+            Self::IgnoreWriteErrors => "ignore_write_errors",
         }
     }
 

@@ -32,6 +32,7 @@ use crate::git::Git;
 use crate::journal::Journal;
 use crate::process::Processes;
 use crate::trees::Trees;
+use crate::weakness::{self, Weakness};
 
 pub(crate) use control::forward;
 
@@ -289,6 +290,9 @@ impl Run {
         let mut told = false;
         while let Err(fault) = self.journal.append(entries) {
             error!(%fault, "the journal cannot be written; the session waits");
+            if weakness::has(Weakness::IgnoreWriteErrors) {
+                return;
+            }
             if !told {
                 told = true;
                 self.in_trouble("The session cannot be written down", &fault.to_string());
