@@ -220,7 +220,7 @@ fn product(chaos: &Chaos, call: &str, number: usize, tally: &mut Tally) -> Resul
     };
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| team.done(ended)));
     if done.is_err() {
-        team.keep();
+        team.keep(true);
         return Err(format!("not resumed to its end: {}", team.at("").display()).into());
     }
     Ok(())
