@@ -3,5 +3,6 @@
 mod cli;
 mod job;
 mod notices;
+mod recovery;
 mod session;
 mod tools;

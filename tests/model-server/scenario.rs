@@ -12,7 +12,8 @@ use super::asked::Api;
 ///
 /// In every string of a turn `${NAME}` is replaced when the turn is served: by a field of the assignment header in
 /// capitals (`${NONCE}`, `${TASK}`), by what `bind` caught, by `${CWD}` (the folder that the CLI says it works in), or by
-/// one of `vars`. `{"$lines": ["a", "b"]}` stands for a text of these lines, each ended by a newline.
+/// one of `vars`. `{"$lines": ["a", "b"]}` stands for a text of these lines, each ended by a newline; `{"$number": "${RESET}"}`
+/// in the body of an error for a number.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scenario {
@@ -76,6 +77,8 @@ pub struct Fault {
     pub at: Option<usize>,
     /// How often in the life of the server; for ever when absent.
     pub times: Option<u32>,
+    /// Seconds from its first serving in which it is served; `${RESET}` is their end, in seconds since 1970.
+    pub lasts_s: Option<u64>,
     /// What is served.
     pub turn: Turn,
 }

@@ -1,6 +1,7 @@
 //! Which turn of a scenario answers a request.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use regex::{Regex, RegexBuilder};
 use serde_json::Value;
@@ -12,9 +13,16 @@ use super::scenario::{Conversation, Scenario, Turn, When};
 use super::step::{self, Deed};
 use super::vars;
 
-/// How often each fault of a scenario was served; all the state there is.
+/// What became of each fault of a scenario; all the state there is.
 #[derive(Debug, Default)]
-pub(super) struct Counters(BTreeMap<usize, u32>);
+pub(super) struct Counters(BTreeMap<usize, Spent>);
+
+/// How often a fault was served, and when it ends, in seconds since 1970, where it lasts for a time.
+#[derive(Debug, Default)]
+struct Spent {
+    times: u32,
+    until: Option<u64>,
+}
 
 /// A turn, ready to be put into an API's words.
 #[derive(Debug)]
@@ -27,43 +35,60 @@ pub(super) struct Served {
 
 /// Finds the answer to a request.
 pub(super) fn serve(scenario: &Scenario, counters: &mut Counters, asked: &Asked) -> Served {
-    let (label, turn, conversation) = pick(scenario, counters, asked);
-    let vars = variables(scenario, conversation, asked);
+    let Picked { label, mut turn, conversation, until } = pick(scenario, counters, asked);
+    let mut vars = variables(scenario, conversation, asked);
+    vars.extend(until.map(|until| ("RESET".to_owned(), until.to_string())));
+    fill_fault(&mut turn, &vars);
     let folder = vars.get("CWD").cloned().unwrap_or_default();
     Served { label, said: said(turn, asked, &vars, &folder) }
 }
 
-fn pick<'a>(
-    scenario: &'a Scenario,
-    counters: &mut Counters,
-    asked: &Asked,
-) -> (String, Turn, Option<&'a Conversation>) {
+/// A turn as the scenario has it.
+struct Picked<'a> {
+    label: String,
+    turn: Turn,
+    conversation: Option<&'a Conversation>,
+    /// When the fault that it is ends, in seconds since 1970.
+    until: Option<u64>,
+}
+
+/// Seconds since 1970, begun ones counted.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() + u64::from(0 < since.subsec_nanos())
+}
+
+fn pick<'a>(scenario: &'a Scenario, counters: &mut Counters, asked: &Asked) -> Picked<'a> {
+    let plain = |label: &str, turn| Picked { label: label.to_owned(), turn, conversation: None, until: None };
     if asked.is_side() {
         let turn = scenario.side.clone().unwrap_or_else(|| Turn {
             text: Some(asked.schema.as_ref().map_or_else(|| "ok".to_owned(), |it| smallest(it).to_string())),
             ..Turn::default()
         });
-        return ("side".to_owned(), turn, None);
+        return plain("side", turn);
     }
     let at = asked.turn();
     for (number, fault) in scenario.faults.iter().enumerate() {
-        let used = counters.0.entry(number).or_default();
-        let left = fault.times.is_none_or(|times| *used < times);
-        if left && fault.at.is_none_or(|turn| turn == at) && holds(&fault.when, asked) {
-            *used += 1;
-            return (format!("fault {number}"), fault.turn.clone(), None);
+        let spent = counters.0.entry(number).or_default();
+        let left = fault.times.is_none_or(|times| spent.times < times);
+        let on = spent.until.is_none_or(|until| now() <= until);
+        if left && on && fault.at.is_none_or(|turn| turn == at) && holds(&fault.when, asked) {
+            spent.times += 1;
+            spent.until = spent.until.or_else(|| fault.lasts_s.map(|lasts| now() + lasts));
+            return Picked { until: spent.until, ..plain(&format!("fault {number}"), fault.turn.clone()) };
         }
     }
     let Some(conversation) = scenario.conversations.iter().find(|it| holds(&it.when, asked)) else {
         let text = Some("There is nothing in the script for this.".to_owned());
-        return ("unscripted".to_owned(), Turn { text, ..Turn::default() }, None);
+        return plain("unscripted", Turn { text, ..Turn::default() });
     };
     let after = || {
         let done = || Turn { text: Some("Done.".to_owned()), ..Turn::default() };
         conversation.after.clone().unwrap_or_else(done)
     };
     let turn = conversation.turns.get(at).cloned().unwrap_or_else(after);
-    (format!("{} #{at}", conversation.name), turn, Some(conversation))
+    let label = format!("{} #{at}", conversation.name);
+    Picked { conversation: Some(conversation), ..plain(&label, turn) }
 }
 
 /// Regexes span lines: `.` matches a newline too. Loading has checked that they are regexes.
@@ -113,6 +138,19 @@ fn variables(
         vars.extend(caught.map(|value| (name.clone(), value)));
     }
     vars
+}
+
+/// Fills headers, bodies and errors: limits name the time at which they end.
+fn fill_fault(turn: &mut Turn, vars: &BTreeMap<String, String>) {
+    let fill = |headers: &mut BTreeMap<String, String>| {
+        headers.values_mut().for_each(|header| *header = vars::fill(header, vars));
+    };
+    fill(&mut turn.headers);
+    if let Some(http) = &mut turn.http {
+        fill(&mut http.headers);
+        http.error.values_mut().chain(&mut http.body).for_each(|body| vars::fill_value(body, vars));
+    }
+    turn.stream_error.iter_mut().for_each(|body| vars::fill_value(body, vars));
 }
 
 fn said(turn: Turn, asked: &Asked, vars: &BTreeMap<String, String>, folder: &str) -> Said {

@@ -27,8 +27,13 @@ pub(super) fn fill(text: &str, vars: &BTreeMap<String, String>) -> String {
     out
 }
 
-/// [`fill`] in every string of a value.
+/// [`fill`] in every string of a value; `{"$number": "…"}` becomes a number.
 pub(super) fn fill_value(value: &mut Value, vars: &BTreeMap<String, String>) {
+    let number = value.get("$number").and_then(Value::as_str).and_then(|text| fill(text, vars).parse().ok());
+    if let Some(number) = number {
+        *value = Value::Number(number);
+        return;
+    }
     match value {
         Value::String(text) => *text = fill(text, vars),
         Value::Array(items) => items.iter_mut().for_each(|it| fill_value(it, vars)),
@@ -47,5 +52,8 @@ mod tests {
         check("${B}", "${A}");
         check("${C} $A ${", "${C} $A ${");
         check("${X${A}", "${X1");
+        let mut value = serde_json::json!({"at": {"$number": "${A}5"}, "not": {"$number": "${C}"}});
+        super::fill_value(&mut value, &vars);
+        assert_eq!(value, serde_json::json!({"at": 15, "not": {"$number": "${C}"}}));
     }
 }

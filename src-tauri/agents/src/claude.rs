@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::failure::{self, Class};
 use crate::launch::{Dialected, LaunchRequest, MCP_SERVER, TOOL_PATIENCE_S, words};
 use crate::report;
-use crate::run::{Kind, Run, Tool, first_of, flag, note, number, text_at};
+use crate::run::{Kind, Run, Tool, fingerprint, first_of, flag, note, number, text_at};
 
 /// Tries after the first before a request is given up; the CLI's own ten take three minutes (measured).
 const RETRIES: &str = "3";
@@ -181,7 +181,9 @@ fn tool_use(run: &mut Run, block: &Value) -> Vec<AgentEvent> {
     let said = input("command").or(file.as_deref()).or(input("description")).or(input("query"));
     let text = said.unwrap_or_default().to_owned();
     let command = input("command").map(str::to_owned);
-    let mut events = vec![run.tool_starts(id, Tool { name: name.to_owned(), kind, command, file, text })];
+    let args = fingerprint(block.get("input"));
+    let tool = Tool { name: name.to_owned(), kind, command, file, text, args };
+    let mut events = vec![run.tool_starts(id, tool)];
     match name {
         "TodoWrite" => {
             let list = block.pointer("/input/todos").and_then(Value::as_array);

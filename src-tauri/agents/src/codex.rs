@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{self, Class};
 use crate::launch::{Dialected, LaunchRequest, MCP_SERVER, TOOL_PATIENCE_S, words};
-use crate::run::{Kind, Run, Tool, first_of, note, number, text_at};
+use crate::run::{Kind, Run, Tool, fingerprint, first_of, note, number, text_at};
 
 pub(crate) fn flags(request: &LaunchRequest<'_>) -> Dialected {
     let mut args = words(&["exec", "--json", "--dangerously-bypass-approvals-and-sandbox"]);
@@ -125,6 +125,7 @@ fn item(run: &mut Run, value: &Value) -> Vec<AgentEvent> {
                 command: Some(command.to_owned()),
                 file: None,
                 text: command.to_owned(),
+                args: fingerprint(item.get("command")),
             };
             call(run, item, phase, tool, text_at(item, "/aggregated_output").unwrap_or_default())
         }
@@ -143,7 +144,9 @@ fn item(run: &mut Run, value: &Value) -> Vec<AgentEvent> {
             let name = text_at(item, "/server").map_or(tool.to_owned(), |server| format!("{server}.{tool}"));
             let text = first_of(item, &["/query", "/prompt", "/arguments/text"]).to_owned();
             let output = first_of(item, &["/error/message", "/error", "/result/content/0/text"]);
-            call(run, item, phase, Tool { name, kind: Kind::Other, command: None, file: None, text }, output)
+            let args = fingerprint(item.get("arguments"));
+            let tool = Tool { name, kind: Kind::Other, command: None, file: None, text, args };
+            call(run, item, phase, tool, output)
         }
         "error" => vec![note(text_at(item, "/message").unwrap_or_default().to_owned())],
         other => vec![note(format!("an item that is new to us: {other}"))],
@@ -163,7 +166,10 @@ fn call(run: &mut Run, item: &Value, phase: &str, tool: Tool, output: &str) -> V
             }
             let outcome = match text_at(item, "/status") {
                 Some("failed") => ToolOutcome::Failed,
-                Some("declined") => ToolOutcome::Denied,
+                Some("declined") => {
+                    run.deny(id, None, None, false, "a tool was declined");
+                    ToolOutcome::Denied
+                }
                 Some(_) | None => ToolOutcome::Ok,
             };
             let exit =
@@ -183,6 +189,7 @@ fn file_change(run: &mut Run, item: &Value, phase: &str) -> Vec<AgentEvent> {
         command: None,
         file: paths.first().map(|path| (*path).to_owned()),
         text: paths.join(", "),
+        args: fingerprint(item.get("changes")),
     };
     let done = phase == "completed" && text_at(item, "/status") == Some("completed");
     let mut events = call(run, item, phase, tool, "");

@@ -206,6 +206,11 @@ pub(crate) fn of_run(dialect: Dialect, run: &Run, exit: &Exit, stderr: &str) -> 
             };
             return failed(class, text);
         }
+        ExitCause::Looped => {
+            let again = run.denied_again();
+            let class = again.map_or(Class::Permission, |denial| denial.class());
+            return failed(class, again.map_or("it asked again for what was refused", |denial| &denial.text));
+        }
         ExitCause::Left | ExitCause::Lingered | ExitCause::Orphaned => {}
     }
     let gone = exit.code == Some(0) || exit.cause != ExitCause::Left;
@@ -214,7 +219,9 @@ pub(crate) fn of_run(dialect: Dialect, run: &Run, exit: &Exit, stderr: &str) -> 
         (Some(true), false) => failed(Class::Crashed, &ending(exit, &said)),
         (Some(false), _) => {
             let fault = run.fault.as_ref();
-            let class = fault.map(|fault| fault.class).filter(|class| *class != Class::Crashed);
+            // It says that it was interrupted, and not by us: somebody's signal.
+            let signalled = [Class::Crashed, Class::Cancelled];
+            let class = fault.map(|fault| fault.class).filter(|class| !signalled.contains(class));
             let by_exit = exit.code.filter(|_| dialect == Dialect::Gemini).and_then(of_gemini_exit);
             let class = class.or_else(|| of_text(dialect, &said)).or(by_exit).unwrap_or(Class::Crashed);
             let text = fault.map(|fault| fault.text.as_str()).filter(|text| !text.is_empty());
@@ -250,8 +257,7 @@ fn of_silence(dialect: Dialect, run: &Run, exit: &Exit, said: &str) -> Option<Fa
 /// The CLI is content; whether the worker got what it needed is another question.
 fn of_success(dialect: Dialect, run: &Run, said: &str) -> Option<Failed> {
     if let Some(denial) = run.denials.iter().find(|denial| !denial.settled) {
-        let class = if denial.outside { Class::OutsideWorkspace } else { Class::Permission };
-        return Some(of_class(run, class, &denial.text));
+        return Some(of_class(run, denial.class(), &denial.text));
     }
     // codex gives no event for a patch that its own sandbox refused, only this line.
     if dialect == Dialect::Codex

@@ -7,7 +7,7 @@ use crate::MOST_LINE;
 use crate::failure::{self, Class};
 use crate::home::{GEMINI_HOME, Home};
 use crate::launch::{Dialected, LaunchRequest, MCP_SERVER, TOOL_PATIENCE_S, words};
-use crate::run::{Kind, Run, Tool, first_of, note, number, text_at};
+use crate::run::{Kind, Run, Tool, fingerprint, first_of, note, number, text_at};
 use crate::version;
 
 /// Attempts at one request; the CLI's own ten take four minutes (measured).
@@ -171,6 +171,7 @@ fn tool_use(run: &mut Run, value: &Value) -> Vec<AgentEvent> {
         command: input("command").map(str::to_owned),
         file: file.map(str::to_owned),
         text: said.unwrap_or_default().to_owned(),
+        args: fingerprint(value.get("parameters")),
     };
     let mut events = vec![run.tool_starts(id, tool)];
     if name == "write_todos" {

@@ -14,6 +14,7 @@ mod home;
 mod launch;
 mod reader;
 mod report;
+mod reset;
 mod run;
 mod schema;
 mod version;

@@ -1,10 +1,11 @@
 //! Reads what a worker prints, line by line. Reading never fails: what cannot be understood becomes an event.
 
-use domain::{AgentError, AgentEvent, Dialect, Exit, Failed, Told, Usage};
+use domain::{AgentError, AgentEvent, Dialect, Exit, Failed, Failure, Told, Usage};
+use jiff::Zoned;
 use serde_json::Value;
 
 use crate::run::Run;
-use crate::{claude, clean, codex, failure, gemini, visible};
+use crate::{claude, clean, codex, failure, gemini, reset, visible};
 
 /// Bytes of a line that is still looked into; real ones were seen with 1,059,877 (codex, a command's whole output).
 pub const MOST_LINE: usize = 8 << 20;
@@ -85,8 +86,16 @@ impl Reader {
         self.run.told.terminal.is_some()
     }
 
-    /// How the run ended; `None` is success. What the worker did to the tree is for the caller to check.
-    pub fn finish(&mut self, exit: &Exit, stderr: &str) -> Option<Failed> {
+    /// What the worker tries again and again although it is refused, in words: it is to be stopped, with
+    /// [`domain::ExitCause::Looped`] (FIELD 28).
+    #[must_use]
+    pub fn loops(&self) -> Option<&str> {
+        self.run.denied_again().map(|denial| denial.text.as_str())
+    }
+
+    /// How the run ended; `None` is success. What the worker did to the tree is for the caller to check. `now`, in the zone
+    /// of this machine, is for times that the CLIs tell by the clock.
+    pub fn finish(&mut self, exit: &Exit, stderr: &str, now: &Zoned) -> Option<Failed> {
         if self.dialect == Dialect::Gemini && self.run.told.terminal.is_none() {
             // With `json` output gemini prints its error as a document on stderr, between other lines.
             if let Some(mut value) = documents(stderr).find(|value| value.get("error").is_some()) {
@@ -94,7 +103,12 @@ impl Reader {
                 gemini::document(&mut self.run, &value);
             }
         }
-        failure::of_run(self.dialect, &self.run, exit, stderr)
+        let mut failed = failure::of_run(self.dialect, &self.run, exit, stderr)?;
+        if let Failure::RateLimited { resets_at: resets_at @ None } = &mut failed.failure {
+            *resets_at = [failed.text.as_str(), stderr].iter().find_map(|text| reset::of_text(text, now));
+            self.run.told.resets_at = *resets_at;
+        }
+        Some(failed)
     }
 
     fn value(&mut self, mut value: Value) -> Vec<AgentEvent> {

@@ -1,6 +1,7 @@
 //! What the readers of all dialects keep about one run of a CLI.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use domain::{
     AgentError, AgentEvent, Blocker, BlockerKind, Milestone, Progress, Status, StatusKind, Todo, TodoList,
@@ -34,6 +35,8 @@ pub(crate) struct Tool {
     pub(crate) command: Option<String>,
     pub(crate) file: Option<String>,
     pub(crate) text: String,
+    /// Tells calls with other arguments apart; see [`fingerprint`].
+    pub(crate) args: u64,
 }
 
 /// A tool or path that the CLI refused.
@@ -48,6 +51,13 @@ pub(crate) struct Denial {
     /// The worker found another way afterwards.
     pub(crate) settled: bool,
     pub(crate) text: String,
+    args: Option<u64>,
+}
+
+impl Denial {
+    pub(crate) fn class(&self) -> Class {
+        if self.outside { Class::OutsideWorkspace } else { Class::Permission }
+    }
 }
 
 /// One run of a CLI.
@@ -142,6 +152,7 @@ impl Run {
             command: None,
             file: None,
             text: String::new(),
+            args: 0,
         };
         let tool = self.tools.get(id).cloned().unwrap_or_else(unknown);
         let output = (!output.is_empty()).then(|| domain::tail(output, OUTPUT));
@@ -177,11 +188,29 @@ impl Run {
         let path = path.map(str::to_owned).or_else(|| tool?.file.clone());
         let name = name.map(str::to_owned).or_else(|| Some(tool?.name.clone())).unwrap_or_default();
         let writes = tool.is_some_and(|tool| tool.kind == Kind::Writes);
+        let args = tool.map(|tool| tool.args);
         let text = domain::head(text, 1000);
         self.told.denials.push(text.clone());
         let id = id.to_owned();
-        self.denials.push(Denial { id, name, path: path.clone(), outside, writes, settled: false, text });
+        self.denials.push(Denial {
+            id,
+            name,
+            path: path.clone(),
+            outside,
+            writes,
+            settled: false,
+            text,
+            args,
+        });
         path
+    }
+
+    /// The refusal of a call that had been refused before, with the same tool and arguments, and that nothing has settled:
+    /// the worker would go on so (claude-code #37935: 37 minutes of identical retries).
+    pub(crate) fn denied_again(&self) -> Option<&Denial> {
+        let mut open = self.denials.iter().filter(|denial| !denial.settled && denial.args.is_some());
+        let last = open.next_back()?;
+        open.any(|denial| denial.name == last.name && denial.args == last.args).then_some(last)
     }
 
     pub(crate) fn was_denied(&self, id: &str) -> bool {
@@ -301,6 +330,13 @@ pub(crate) fn note(text: String) -> AgentEvent {
 pub(crate) fn heartbeat() -> AgentEvent {
     let text = String::new();
     AgentEvent::Status(Status { what: StatusKind::Heartbeat, text, session: None, model: None, usage: None })
+}
+
+/// Of a tool's arguments, within one run.
+pub(crate) fn fingerprint(arguments: Option<&Value>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    arguments.map(Value::to_string).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The text at a JSON pointer.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use agents::Reader;
 use domain::{AgentEvent, Dialect, Exit, ExitCause, Failed, Told};
+use jiff::Zoned;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -43,6 +44,11 @@ const CLIS: [(&str, Dialect); 4] = [
     ("codex", Dialect::Codex),
     ("gemini", Dialect::Gemini),
 ];
+
+/// About when the recordings were made, in their zone.
+fn recorded() -> Zoned {
+    "2026-11-21T01:30:00+00:00[UTC]".parse().unwrap()
+}
 
 fn folder(cli: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/streams").join(cli)
@@ -96,7 +102,7 @@ impl Case {
             events.extend(told);
         }
         events.extend(reader.rest());
-        let failed = reader.finish(&self.exit(reader.terminal_seen()), &self.stderr);
+        let failed = reader.finish(&self.exit(reader.terminal_seen()), &self.stderr, &recorded());
         Outcome { events, told: reader.told().clone(), failed }
     }
 }
@@ -335,7 +341,7 @@ fn no_line_makes_a_reader_panic() {
             if turn % 200 == 0 {
                 reader.rest();
                 let exit = Exit { code: Some(turn % 3), signal: None, cause: ExitCause::Left };
-                reader.finish(&exit, "{\n  \"error\": 1\n}\n");
+                reader.finish(&exit, "{\n  \"error\": 1\n}\n", &recorded());
                 bad += reader.told().bad_lines;
                 reader = Reader::new(dialect);
             }

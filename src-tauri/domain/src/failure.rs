@@ -32,6 +32,8 @@ pub enum ExitCause {
     Limit,
     /// It gave its result but did not leave, and was stopped; the result counts.
     Lingered,
+    /// It asked again and again for what was refused, and was stopped.
+    Looped,
     /// The orchestrator died, and its guardian took it down.
     Orphaned,
     /// It could not be started.

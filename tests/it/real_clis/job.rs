@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use acceptance::clis::{Kit, orchestrate};
 use acceptance::model_server::{Endpoint, Record};
-use domain::Dialect;
+use domain::{Dialect, State};
+use engine::journal;
 use serde_json::Value;
 
 /// Longest time a session may take; on two busy cores one takes half a minute.
@@ -62,6 +63,22 @@ impl Job {
             self.git(arguments);
         }
         self
+    }
+
+    /// Changes the settings.
+    pub(crate) fn set(&self, change: impl FnOnce(&str) -> String) {
+        let settings = fs::read_to_string(&self.settings).unwrap();
+        fs::write(&self.settings, change(&settings)).unwrap();
+    }
+
+    /// What the only session's journal tells so far.
+    pub(crate) fn state(&self) -> State {
+        let folders = fs::read_dir(&self.workspace).into_iter().flatten().flatten().map(|it| it.path());
+        let folder = folders.into_iter().find(|folder| folder.join(journal::FILE).exists());
+        let read = folder.map(|folder| journal::read_readable(&folder)).and_then(Result::ok);
+        let mut state = State::default();
+        read.into_iter().flat_map(|(entries, _)| entries).for_each(|entry| state.apply(&entry));
+        state
     }
 
     /// From here on everything belongs to the user `nobody`, and the product runs as it. Only root can do this.

@@ -74,7 +74,7 @@ fn read(dialect: Dialect, out: &[u8], code: i32) -> Played {
     events.extend(reader.rest());
     let exit = Exit { code: Some(code), signal: None, cause: ExitCause::Left };
     let stderr = "";
-    let failed = reader.finish(&exit, stderr);
+    let failed = reader.finish(&exit, stderr, &jiff::Zoned::now());
     Played { events, told: reader.told().clone(), failed }
 }
 

@@ -66,7 +66,7 @@ async fn rest_of(context: &Context, state: &State, worker: WorkerId) -> Vec<Inpu
     inputs.extend(unread_calls(&files, worker, found.calls, &record).await);
     inputs.extend(reader.rest().into_iter().map(|said| Input::Said { worker, offset: 0, said }));
     let exit = record.exit;
-    let failed = reader.finish(&exit, &errors(&files, &exit));
+    let failed = reader.finish(&exit, &errors(&files, &exit), &jiff::Zoned::now());
     let told = Box::new(reader.told().clone());
     inputs.push(Input::Ended { worker, exit, told, failed });
     inputs

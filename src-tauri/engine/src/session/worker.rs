@@ -350,6 +350,9 @@ impl Driver {
         for said in read_line(&mut self.reader, bytes, kind) {
             self.context.send(Input::Said { worker: self.worker, offset: end, said }).await;
         }
+        if self.stopping.is_none() && self.reader.loops().is_some() {
+            self.stop(ExitCause::Looped, GRACE);
+        }
     }
 
     async fn called(&mut self, bytes: &[u8], offset: u64) {
@@ -482,7 +485,7 @@ pub(super) async fn finish(
     for said in reader.rest() {
         context.send(Input::Said { worker, offset: 0, said }).await;
     }
-    let failed = reader.finish(&exit, &errors(files, &exit));
+    let failed = reader.finish(&exit, &errors(files, &exit), &jiff::Zoned::now());
     let told: Told = reader.told().clone();
     context.send(Input::Ended { worker, exit, told: Box::new(told), failed }).await;
 }
