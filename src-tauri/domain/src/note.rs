@@ -32,6 +32,11 @@ pub enum Note {
     },
     /// The turn ended well but changed nothing, although the task writes.
     NothingChanged,
+    /// The turn ended well and its worker says that it changed something, but its tree is what it was before.
+    SaidChanged {
+        /// Files that it says it changed, where it named any.
+        files: Vec<String>,
+    },
     /// The user's words.
     Message {
         /// As typed.

@@ -282,6 +282,13 @@ fn notes(notes: &[Note]) -> String {
             Note::NothingChanged => {
                 text += "\n## Nothing changed\nYour last turn ended without changing any file, but this task has to.\n";
             }
+            Note::SaidChanged { files } => {
+                let named = if files.is_empty() { String::new() } else { format!(" ({})", files.join(", ")) };
+                text += &format!(
+                    "\n## Nothing changed\nYou said that you changed something{named}, but your folder is exactly as it was before \
+your turn. Make the change in your folder, nowhere else; if none is needed, say so and why.\n"
+                );
+            }
             Note::Message { text: words } => text += &format!("\n## From the user\n{words}\n"),
         }
     }

@@ -20,11 +20,12 @@ impl State {
                 Job::Snapshot { task, worker, trigger, .. },
                 JobOutcome::Snapshot { commit, tree, changed, conflicted },
             ) => {
+                let turn = self.workers.get(worker).map(Turn::of).unwrap_or_default();
                 self.edit_task(task, seq, |state| {
                     state.course.snapshot = Some((commit.clone(), tree.clone()));
                     state.changed.clone_from(changed);
                     if trigger.is_none() && state.course.stage == Stage::Settling(*worker) {
-                        state.settle(conflicted);
+                        state.settle(conflicted, turn);
                     }
                 });
             }
@@ -266,6 +267,56 @@ fn after_answer(choice: Choice, makes: bool, course: &Course) -> Stage {
     }
 }
 
+/// What a turn says of itself, to be held against its tree.
+#[derive(Clone, Debug, Default)]
+struct Turn {
+    /// It says that it changed something.
+    claims: bool,
+    /// Files that it says it changed.
+    files: Vec<String>,
+    /// What it was to mend.
+    work: Vec<Note>,
+    /// It was to mend something.
+    sent_back: bool,
+}
+
+/// Words with which a worker says that it changed something.
+const CLAIMS: [&str; 14] = [
+    "added",
+    "adjusted",
+    "changed",
+    "corrected",
+    "created",
+    "fixed",
+    "implemented",
+    "mended",
+    "removed",
+    "renamed",
+    "replaced",
+    "updated",
+    "written",
+    "wrote",
+];
+/// Words that take it back: it disagrees, or nothing was to be done.
+const DENIES: [&str; 6] = ["no change", "not change", "nothing", "unchanged", "disagree", "already"];
+
+impl Turn {
+    /// Its own tools tell of files that they wrote; else its words count, because reviewers cost more than being sent back
+    /// once in vain.
+    fn of(worker: &WorkerState) -> Self {
+        let Some(told) = &worker.told else { return Self::default() };
+        let answer = told.answer.to_lowercase();
+        let has = |list: &[&str]| list.iter().any(|word| answer.contains(word));
+        let work = worker.assignment.notes.iter().filter(|note| !matches!(note, Note::SaidChanged { .. }));
+        Self {
+            claims: !told.files_changed.is_empty() || (has(&CLAIMS) && !has(&DENIES)),
+            files: told.files_changed.clone(),
+            work: work.cloned().collect(),
+            sent_back: !worker.assignment.notes.is_empty(),
+        }
+    }
+}
+
 impl TaskState {
     pub(super) fn new(task: Task, seq: Seq) -> Self {
         Self {
@@ -278,6 +329,7 @@ impl TaskState {
             approved: None,
             waiting_triggers: Vec::new(),
             milestones: 0,
+            tree_before: None,
             idle_turns: 0,
             conflicts: 0,
             attempts: 0,
@@ -292,10 +344,18 @@ impl TaskState {
     }
 
     /// The end of a turn, once its tree is known: post-conditions before anything is checked.
-    fn settle(&mut self, conflicted: &[String]) {
+    fn settle(&mut self, conflicted: &[String], turn: Turn) {
+        // One that goes on from a snapshot may have nothing left to do; one that was sent back has.
+        let as_before = self.course.snapshot.as_ref().map(|(_, tree)| tree) == self.tree_before.as_ref();
+        let unchanged = self.changed.is_empty() || (as_before && turn.sent_back);
         if !conflicted.is_empty() {
             self.conflicts += 1;
             self.course.notes.push(Note::Conflict { files: conflicted.to_vec() });
+            self.course.stage = Stage::Ready;
+        } else if turn.claims && unchanged {
+            self.idle_turns += 1;
+            self.course.notes.extend(turn.work);
+            self.course.notes.push(Note::SaidChanged { files: turn.files });
             self.course.stage = Stage::Ready;
         } else if self.changed.is_empty() {
             self.idle_turns += 1;

@@ -135,7 +135,9 @@ pub struct TaskState {
     pub waiting_triggers: Vec<(crate::Trigger, String)>,
     /// Milestones announced so far.
     pub milestones: u32,
-    /// Turns in a row that changed nothing.
+    /// The last snapshot before the turn that is on, or was last.
+    pub tree_before: Option<TreeHash>,
+    /// Turns in a row that changed nothing, although something was to be changed or was said to be.
     pub idle_turns: u32,
     /// Conflicts so far.
     pub conflicts: u32,

@@ -22,6 +22,7 @@ impl State {
             Purpose::Task { task } => self.edit_task(task, seq, |state| {
                 state.course.stage = Stage::Working(worker);
                 state.course.notes.clear();
+                state.tree_before = state.course.snapshot.as_ref().map(|(_, tree)| tree.clone());
                 state.attempts += 1;
             }),
             Purpose::Review { review } => {

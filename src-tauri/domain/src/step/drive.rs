@@ -216,7 +216,10 @@ impl Next<'_> {
 
     fn leads_nowhere(&self, state: &TaskState) -> Option<&'static str> {
         let most = self.state.opened.as_ref().map_or(3, |opened| opened.settings.review.max_rounds);
-        if 2 <= state.idle_turns {
+        let said = |note: &Note| matches!(note, Note::SaidChanged { .. });
+        if 2 <= state.idle_turns && state.course.notes.iter().any(said) {
+            Some("its author said twice that it changed something, and nothing in its folder had changed")
+        } else if 2 <= state.idle_turns {
             Some("two turns in a row ended without changing any file")
         } else if 2 <= state.conflicts {
             Some(

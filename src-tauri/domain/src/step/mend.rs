@@ -63,9 +63,11 @@ impl Next<'_> {
             Note::Findings { findings, .. } => {
                 findings.iter().filter_map(|checked| checked.finding.file.clone()).collect::<Vec<_>>()
             }
-            Note::Checks { .. } | Note::Conflict { .. } | Note::NothingChanged | Note::Message { .. } => {
-                Vec::new()
-            }
+            Note::Checks { .. }
+            | Note::Conflict { .. }
+            | Note::NothingChanged
+            | Note::SaidChanged { .. }
+            | Note::Message { .. } => Vec::new(),
         });
         let files: Vec<String> = files.collect();
         let touched = |state: &&TaskState| state.changed.iter().any(|file| files.contains(file));

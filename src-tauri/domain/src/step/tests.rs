@@ -1,5 +1,6 @@
 //! Whole sessions against a world that answers every effect at once: rules as data through one `check`.
 
+mod claims;
 mod lost;
 
 use std::collections::VecDeque;
@@ -56,6 +57,10 @@ pub(crate) enum Odd {
     Milestone(u32),
     /// The worker with this number changes nothing.
     Idle(u32),
+    /// The tree of the worker with this number stays what it was.
+    Keeps(u32),
+    /// The author with this worker number says this at its end, and that it changed these files.
+    Tells(u32, &'static str, &'static [&'static str]),
     /// The user answers the next question with this.
     Answer(Choice, &'static str),
 }
@@ -174,7 +179,14 @@ impl World {
                 told.answer =
                     serde_json::to_string(&Plan::built_in("make it", &agents, &["true".into()])).unwrap();
             }
-            Purpose::Task { .. } => {}
+            Purpose::Task { .. } => {
+                let tells =
+                    self.odds.iter().position(|odd| matches!(odd, Odd::Tells(n, ..) if *n == worker.0));
+                if let Some(Odd::Tells(_, answer, files)) = tells.map(|at| self.odds.remove(at)) {
+                    told.answer = answer.into();
+                    told.files_changed = files.iter().map(|file| (*file).to_owned()).collect();
+                }
+            }
             Purpose::Review { review } => told.answer = self.verdict(*review, &assignment.agent),
         }
         let fails = self.odds.iter().position(|odd| matches!(odd, Odd::Fails(n, _) if *n == worker.0));
@@ -221,14 +233,16 @@ impl World {
                 branch: task.0,
                 base: "base".into(),
             },
-            Job::Snapshot { worker, .. } => {
+            Job::Snapshot { worker, task, .. } => {
                 self.trees += 1;
+                let before = self.state.task(&task).and_then(|task| task.course.snapshot.clone());
+                let before = before.filter(|_| self.odd(&Odd::Keeps(worker.0)));
                 let idle = self.odd(&Odd::Idle(worker.0));
                 let changed = if idle { vec![] } else { vec!["a.rs".into()] };
                 let (commit, tree) = (format!("c{}", self.trees), format!("t{}", self.trees));
                 JobOutcome::Snapshot {
                     commit: CommitHash(commit),
-                    tree: TreeHash(tree),
+                    tree: before.map_or(TreeHash(tree), |(_, tree)| tree),
                     changed,
                     conflicted: vec![],
                 }
