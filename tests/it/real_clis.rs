@@ -3,6 +3,7 @@
 mod cli;
 mod job;
 mod notices;
+mod quota;
 mod recovery;
 mod session;
 mod tools;

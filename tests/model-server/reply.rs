@@ -51,7 +51,8 @@ pub(super) enum Reply {
 impl Said {
     /// Puts the turn into the words of the API that asked.
     pub(super) fn reply(self, asked: &Asked) -> Reply {
-        if self.turn.refuse {
+        // An answer in one body cannot be cut after an event, only as a whole.
+        if self.turn.refuse || (self.turn.drop_after.is_some() && !asked.stream) {
             return Reply::Refused;
         }
         if let Some(fault) = &self.turn.http {

@@ -11,7 +11,7 @@ use std::thread;
 use acceptance::clis::{on_loopback, project};
 use acceptance::model_server::{Conversation, Fault, Scenario};
 use domain::Dialect::{self, Claude, Codex, Gemini};
-use domain::{Failure, Purpose, Repair, State};
+use domain::Repair;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -200,6 +200,47 @@ fn check(bin: PathBuf, which: impl Fn(&Row, &Session) -> bool, together: bool) {
         rows.map(start).for_each(&mut end);
     }
     assert!(failed.is_empty(), "these rows failed, for the reasons above: {failed:#?}");
+}
+
+/// The table as people read it.
+fn table() -> String {
+    let mut text = "| CLI | what goes wrong | class | repairs | how it ends | proven by |\n".to_owned();
+    text += "|---|---|---|---|---|---|\n";
+    for row in rows() {
+        let code = |word: &String| format!("`{word}`");
+        let class = row.failure.as_ref().map_or_else(|| "(none)".to_owned(), code);
+        let repairs: Vec<String> = row.repairs.iter().map(code).collect();
+        let repairs = if repairs.is_empty() { "none".to_owned() } else { repairs.join(", ") };
+        let ends = match &row.ends {
+            None => "-".to_owned(),
+            Some(Ends::Done) => "goes on by itself, done".to_owned(),
+            Some(Ends::Asks(words)) => format!("asks: “{}”", words.join("”, “")),
+            Some(Ends::WaitsS(60)) => "waits a minute, then longer".to_owned(),
+            Some(Ends::WaitsS(_)) => "waits until the reset".to_owned(),
+        };
+        let proven = match row.session {
+            Some(_) => "a session with the real CLI".to_owned(),
+            None => format!("recording `{}`: {}", row.recordings.join("`, `"), row.why),
+        };
+        let cells = [row.cli.as_str(), &row.row, &class, &repairs, &ends, &proven];
+        text += &format!("| {} |\n", cells.join(" | "));
+    }
+    text
+}
+
+/// `RECOVERY_TABLE=write` puts it there.
+#[test]
+fn the_document_shows_the_table() {
+    let path = project().join("docs/RECOVERY.md");
+    let found = fs::read_to_string(&path).unwrap();
+    let begin = found.find("| CLI |").unwrap();
+    let end = found[begin..].find("\n\n").map_or(found.len(), |at| begin + at + 1);
+    let wanted = format!("{}{}{}", &found[..begin], table(), &found[end..]);
+    if std::env::var_os("RECOVERY_TABLE").is_some() {
+        fs::write(&path, &wanted).unwrap();
+    } else {
+        assert_eq!(found, wanted, "run this test with RECOVERY_TABLE=write");
+    }
 }
 
 /// Names the test for its run inside the network namespace.
