@@ -94,9 +94,9 @@ fn stat(pid: u32) -> Option<(char, u32)> {
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
-/// Waits for a condition, at most 20 seconds.
+/// Waits for a condition, at most a minute: machines may be slow, and this one is busy.
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() {
         assert!(Instant::now() < deadline, "waited too long until {what}");
         std::thread::sleep(Duration::from_millis(2));
@@ -337,7 +337,7 @@ async fn below_its_limits_a_worker_is_left_alone() {
         cpu: Some(Duration::from_secs(100)),
         output: Some(1 << 20),
         file: Some(1 << 20),
-        wall: Some(Duration::from_secs(2)),
+        wall: Some(Duration::from_secs(5)),
         groups: true,
     };
     let place = Place::new();
@@ -347,12 +347,12 @@ async fn below_its_limits_a_worker_is_left_alone() {
     ready(&place, &running).await;
     running.freeze();
     // Longer than it may run.
-    tokio::time::sleep(Duration::from_millis(2500)).await;
+    tokio::time::sleep(Duration::from_millis(5500)).await;
     running.thaw();
     std::fs::write(place.path("fifo"), "").unwrap();
     assert_eq!(running.ended().await, left(3));
     let used = running.usage();
-    assert!(used.wall < Duration::from_secs(2) && used.output == 6, "{used:?}");
+    assert!(used.wall < Duration::from_secs(5) && used.output == 6, "{used:?}");
 }
 
 /// Rust ignores SIGPIPE and libraries may block signals: a worker begins as a program in a terminal does.
@@ -477,24 +477,24 @@ impl Drop for App {
     }
 }
 
-/// Starts a probe, waits for its worker to be there, kills the probe, and gives what is left after two seconds at
-/// most, and how long it took.
-fn kill_the_app(place: &Place, args: &[&str]) -> (Vec<u32>, Duration) {
+/// Starts a probe, waits for its worker to be there, kills the probe, and gives what is left after this time at most.
+fn kill_the_app(place: &Place, args: &[&str], most: Duration) -> Vec<u32> {
     let app = App::start(args);
     until("the tree has grown", || 7 <= place.alive().len());
     drop(app);
     let killed = Instant::now();
-    while !place.alive().is_empty() && killed.elapsed() < Duration::from_secs(2) {
+    while !place.alive().is_empty() && killed.elapsed() < most {
         std::thread::sleep(Duration::from_millis(2));
     }
-    (place.alive(), killed.elapsed())
+    place.alive()
 }
 
 #[test]
 fn nothing_is_left_when_the_app_is_killed() {
     for _ in 0..5 {
         let place = Place::new();
-        let (left, _) = kill_the_app(&place, &["own", &place.cookie(), STUBBORN]);
+        // How fast it goes is measured by the recipe R1; here a busy machine may be slow.
+        let left = kill_the_app(&place, &["own", &place.cookie(), STUBBORN], Duration::from_secs(30));
         assert_eq!(left, [0; 0]);
         let record = place.record().expect("the guardian leaves a record for the next app");
         assert_eq!(record.exit, by_signal(9, ExitCause::Orphaned));
@@ -504,7 +504,7 @@ fn nothing_is_left_when_the_app_is_killed() {
 #[test]
 fn without_a_guardian_orphans_are_left_and_the_sweep_finds_them() {
     let place = Place::new();
-    let (left, _) = kill_the_app(&place, &["bare", &place.cookie(), STUBBORN]);
+    let left = kill_the_app(&place, &["bare", &place.cookie(), STUBBORN], Duration::from_secs(2));
     assert!(!left.is_empty(), "the control: the test above can fail");
     let mut bystander = Command::new("sleep").arg("1000").env(COOKIE, "somebody-else").spawn().unwrap();
     let swept = sweep(&[], &[place.cookie()]);

@@ -11,6 +11,9 @@ use serde_json::json;
 
 use super::job::Job;
 
+/// How long the quota is used up. It must not be over before claude has ended and its end is known, on a slow machine too.
+const LASTS_S: u64 = 15;
+
 /// A session whose claude is signed in by a subscription and runs out of quota for so many seconds; `change` has the last
 /// word on the scenario.
 fn out_of_quota(
@@ -45,7 +48,7 @@ fn limited(asked: &[Record]) -> usize {
 /// With `wait` the same conversation goes on when the quota is back.
 fn waits(bin: PathBuf) {
     let settings = ("lead = \"codex\"\n", "[recovery]\nat_quota = \"wait\"\n");
-    let job = out_of_quota(bin, &[Claude, Codex], 6, settings, |_| {});
+    let job = out_of_quota(bin, &[Claude, Codex], LASTS_S, settings, |_| {});
     let ended = job.start();
     ended.expect(0, "done");
     let (state, asked) = (job.state(), job.asked());
@@ -113,7 +116,7 @@ fn is_handed_over(bin: PathBuf) {
 /// finds out whether it is back.
 fn one_probe(bin: PathBuf) {
     let settings = ("lead = \"codex\"\nparallel = 2\n", "");
-    let job = out_of_quota(bin, &[Claude, Codex], 8, settings, |scenario| {
+    let job = out_of_quota(bin, &[Claude, Codex], LASTS_S, settings, |scenario| {
         // Whatever claude asks for a task is refused until the quota is back.
         scenario.faults[0].at = None;
         scenario.faults[0].when.fields.remove("attempt");
@@ -147,7 +150,7 @@ fn one_probe(bin: PathBuf) {
         (1..=2).contains(&tries),
         "{tries} tries: only what was on its way when the first one was refused"
     );
-    let (before, after): (Vec<_>, Vec<_>) = authors.iter().partition(|worker| worker.began < reset);
+    let (before, after): (Vec<&WorkerState>, Vec<&WorkerState>) = authors.into_iter().partition(|worker| worker.began < reset);
     assert_eq!(before.len(), tries, "nobody is launched before the quota is back");
     let [probe, next @ ..] = &after[..] else { panic!("{after:?}") };
     for worker in next {
