@@ -202,7 +202,7 @@ fn retry_after(chaos: &Chaos) -> Result<(), Fault> {
         claudes.iter().map(|(_, w)| w.began).filter(|at| until <= *at).min().ok_or("nobody asked again")?;
     let late = Duration::try_from(first.duration_since(until)).unwrap_or_default();
     let limit = Duration::from_secs(u64::from(RESET)) / 10;
-    chaos.goal("G13-retry-after", format!("{}_late", ms(late)), ms(limit), late <= limit && before == 0);
+    chaos.figure("G13-retry-after", format!("{}_late", ms(late)), ms(limit), late <= limit && before == 0);
     // Until the first of them has done its work.
     let probe = claudes.iter().find(|(_, w)| w.began == first).map(|(id, _)| **id).ok_or("no probe")?;
     let of_probe =

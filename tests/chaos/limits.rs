@@ -91,7 +91,7 @@ async fn tree(chaos: &Chaos, groups: bool) -> Result<(), Fault> {
     let in_time = late.is_some_and(|late| late <= Duration::from_secs(2)) && by_limit(&course, "memory: ");
     let value =
         format!("{}:peak_{}_MiB", late.map_or_else(|| "never".to_owned(), ms), course.most_memory / MIB);
-    chaos.goal(&format!("G14-memory-{kind}"), value, "2000_ms", in_time);
+    chaos.figure(&format!("G14-memory-{kind}"), value, "2000_ms", in_time);
 
     let bomb = place("bomb")?;
     let few = Caps { processes: Some(PROCESSES[usize::from(!groups)]), ..caps };
@@ -99,9 +99,9 @@ async fn tree(chaos: &Chaos, groups: bool) -> Result<(), Fault> {
     told("bomb", &course);
     let held = course.most_processes <= TASKS && by_limit(&course, "processes: ");
     let value = format!("{}_tasks:{}", course.most_processes, ms(course.ended));
-    chaos.goal(&format!("G14-fork-bomb-{kind}"), value, format!("{TASKS}_tasks"), held);
+    chaos.figure(&format!("G14-fork-bomb-{kind}"), value, format!("{TASKS}_tasks"), held);
     let limit = Duration::from_millis(500);
-    chaos.goal(&format!("G14-app-answers-{kind}"), ms(slow), ms(limit), slow < limit);
+    chaos.figure(&format!("G14-app-answers-{kind}"), ms(slow), ms(limit), slow < limit);
 
     let busy = place("cpu")?;
     let cpu = Caps { cpu: Some(Duration::from_secs(2)), ..caps };
@@ -109,7 +109,7 @@ async fn tree(chaos: &Chaos, groups: bool) -> Result<(), Fault> {
     told("busy", &course);
     let used = Duration::from_millis(course.record.user_ms + course.record.system_ms);
     let right = by_limit(&course, "processor time: ") && used <= Duration::from_secs(4);
-    chaos.goal(&format!("G14-cpu-{kind}"), format!("{}_of_2000_ms", ms(used)), "4000_ms", right);
+    chaos.figure(&format!("G14-cpu-{kind}"), format!("{}_of_2000_ms", ms(used)), "4000_ms", right);
 
     let noisy = place("output")?;
     let output = Caps { output: Some(OUTPUT), ..caps };
@@ -117,7 +117,7 @@ async fn tree(chaos: &Chaos, groups: bool) -> Result<(), Fault> {
     told("output", &course);
     let size = course.record.output_bytes;
     let right = by_limit(&course, "output: ") && size <= 2 * OUTPUT;
-    chaos.goal(&format!("G14-output-{kind}"), format!("{}_MiB_of_256", size / MIB), "512_MiB", right);
+    chaos.figure(&format!("G14-output-{kind}"), format!("{}_MiB_of_256", size / MIB), "512_MiB", right);
     std::fs::remove_file(noisy.at("out"))?;
 
     let slow = place("wall")?;
@@ -126,7 +126,7 @@ async fn tree(chaos: &Chaos, groups: bool) -> Result<(), Fault> {
     told("wall", &course);
     let off = course.ended.abs_diff(Duration::from_secs(3));
     let right = by_limit(&course, "running time: ") && off <= Duration::from_secs(1);
-    chaos.goal(&format!("G14-wall-{kind}"), format!("off_by_{}", ms(off)), "1000_ms", right);
+    chaos.figure(&format!("G14-wall-{kind}"), format!("off_by_{}", ms(off)), "1000_ms", right);
     Ok(())
 }
 
@@ -273,7 +273,7 @@ fn disk(chaos: &Chaos) -> Result<(), Fault> {
         still && room(&mount.0) == free
     });
     let lowest = least.load(Ordering::Relaxed);
-    chaos.goal("G14-disk", format!("{}_MiB_left", lowest / MIB), "512_MiB", floor <= lowest);
+    chaos.figure("G14-disk", format!("{}_MiB_left", lowest / MIB), "512_MiB", floor <= lowest);
     let begun = Instant::now();
     let tree = team.state().tasks.first().and_then(|task| task.path.clone()).ok_or("no tree")?;
     let in_tree = |fault: std::io::Error| Fault::Other(format!("{tree}: {fault}"));
@@ -292,7 +292,7 @@ fn disk(chaos: &Chaos) -> Result<(), Fault> {
     done.store(true, Ordering::Relaxed);
     drop(watcher.join());
     let well = ended.code == Some(0);
-    chaos.goal(
+    chaos.figure(
         "G14-disk-goes-on",
         if well { format!("done_{}", ms(took)) } else { "not_done".to_owned() },
         "done",

@@ -95,7 +95,7 @@ async fn matrix(chaos: &Chaos, many: usize, groups: bool) -> Result<(), Fault> {
             }
             let id = format!("G4-{way}-{count}-{kind}");
             let after = if grace.is_zero() { String::new() } else { format!("grace+{}:", grace.as_millis()) };
-            chaos.goal(
+            chaos.figure(
                 &id,
                 format!("{after}{}:{of}", ms(worst)),
                 format!("{more}_ms"),
@@ -103,7 +103,7 @@ async fn matrix(chaos: &Chaos, many: usize, groups: bool) -> Result<(), Fault> {
             );
             if count == 1 && way != "now" {
                 let limit = Duration::from_millis(300);
-                chaos.goal(&format!("G4-{way}-cooperative-{kind}"), ms(kindest), ms(limit), kindest <= limit);
+                chaos.figure(&format!("G4-{way}-cooperative-{kind}"), ms(kindest), ms(limit), kindest <= limit);
             }
         }
     }
@@ -157,7 +157,7 @@ async fn full_grace(chaos: &Chaos) -> Result<(), Fault> {
     let (took, left) = stop(&chaos.folder().join("full-grace"), script, 1, FULL_GRACE, true).await?;
     let over = took.saturating_sub(FULL_GRACE);
     let limit = Duration::from_millis(250);
-    chaos.goal(
+    chaos.figure(
         "G4-default-grace",
         format!("5_s+{}", ms(over)),
         ms(limit),
@@ -195,7 +195,7 @@ fn quit_the_program(chaos: &Chaos) -> Result<(), Fault> {
         let (took, left) = (begun.elapsed(), team.processes().len());
         let name = signals.join("").replace('-', "");
         let pass = took <= Duration::from_millis(limit) && left == 0 && ended.code.is_some();
-        chaos.goal(
+        chaos.figure(
             &format!("G4-quit-program-{name}"),
             format!("{}:left_{left}", ms(took)),
             format!("{limit}_ms"),
