@@ -24,6 +24,8 @@ mod resume;
 #[cfg(target_os = "linux")]
 mod status;
 #[cfg(target_os = "linux")]
+mod stuck;
+#[cfg(target_os = "linux")]
 mod team;
 #[cfg(unix)]
 mod terminal;

@@ -88,13 +88,21 @@ fn deliver(session: &Path, act: &Act) -> std::io::Result<PathBuf> {
     Ok(path)
 }
 
+/// A full disk has no room for letters either; signals need none.
+fn undelivered(session: &Path, fault: &std::io::Error) -> UserError {
+    let by = crate::journal::holder(session).map_or_else(|| "the program".to_owned(), |by| by.to_string());
+    internal(
+        &format!("nothing can be written to the session's folder: {fault}"),
+        &format!("Make room; or interrupt {by}, which runs it: once stops its workers, twice leaves it as it is."),
+    )
+}
+
 /// Asks the process that runs a session to do something.
 ///
 /// # Errors
 /// What that process refuses, or that it did not answer.
 pub(crate) async fn forward(session: &Path, act: &Act) -> Result<(), UserError> {
-    let path =
-        deliver(session, act).map_err(|fault| internal(&fault.to_string(), "Check the session's folder."))?;
+    let path = deliver(session, act).map_err(|fault| undelivered(session, &fault))?;
     let reply = path.with_extension("reply");
     let read = async {
         loop {

@@ -11,10 +11,11 @@ mod material;
 mod perform;
 mod recover;
 mod space;
+mod stuck;
 mod watchdog;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,9 +148,12 @@ pub(crate) fn start(start: Start) -> Result<Handle, UserError> {
         workers: BTreeMap::new(),
         finished: false,
         closing: false,
+        inputs,
+        kept: VecDeque::new(),
+        left: false,
     };
     tokio::spawn(async move {
-        run.run(first, inputs).await;
+        run.run(first).await;
         let _ = gone_cell.send(true);
     });
     Ok(Handle { inbox, state: seen, trouble, gone })
@@ -200,10 +204,15 @@ struct Run {
     workers: BTreeMap<WorkerId, mpsc::UnboundedSender<worker::Control>>,
     finished: bool,
     closing: bool,
+    inputs: mpsc::Receiver<Message>,
+    /// What arrived while the journal could not be written.
+    kept: VecDeque<Message>,
+    /// Closed without a last entry, because none can be written.
+    left: bool,
 }
 
 impl Run {
-    async fn run(mut self, first: Vec<Input>, mut inputs: mpsc::Receiver<Message>) {
+    async fn run(mut self, first: Vec<Input>) {
         info!(session = %self.context.opened.session, "session runs");
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -222,15 +231,19 @@ impl Run {
             if self.over() {
                 break;
             }
+            if !self.kept.is_empty() {
+                batch.extend(self.kept.drain(..self.kept.len().min(BATCH)));
+                continue;
+            }
             tokio::select! {
-                message = inputs.recv() => match message {
+                message = self.inputs.recv() => match message {
                     Some(message) => batch.push(message),
                     None => break,
                 },
                 _ = tick.tick() => batch.push(Message::Input(Input::Tick)),
             }
             while batch.len() < BATCH {
-                match inputs.try_recv() {
+                match self.inputs.try_recv() {
                     Ok(message) => batch.push(message),
                     Err(_) => break,
                 }
@@ -243,11 +256,12 @@ impl Run {
 
     /// Closing, and nothing is left to wait for.
     fn over(&self) -> bool {
-        self.closing && (self.state.ended.is_some() || self.state.opened.is_none())
+        self.left || self.closing && (self.state.ended.is_some() || self.state.opened.is_none())
     }
 
     async fn take(&mut self, batch: Vec<Message>) {
         let (mut entries, mut effects, mut replies) = (Vec::new(), Vec::new(), Vec::new());
+        let mut stop = None;
         // Known before anything is judged by a time of day: one reading stamps the whole batch.
         let reading = clocks::Reading::now();
         let moved = self.clocks.moved_to(reading).into_iter().filter(|_| self.state.opened.is_some());
@@ -261,6 +275,9 @@ impl Run {
                 }
             };
             self.closing |= matches!(input, Input::Close { .. });
+            if let Input::Close { now } | Input::Act { act: Act::Stop { now }, .. } = &input {
+                stop = Some(self.grace(*now));
+            }
             let now = Now { at: reading.wall, entropy: uuid::Uuid::new_v4().as_u128() };
             let step = self.state.step(now, input);
             entries.extend(step.entries);
@@ -270,7 +287,10 @@ impl Run {
             }
         }
         if !entries.is_empty() {
-            self.write(&entries).await;
+            self.write(&entries, stop, &mut replies).await;
+            if self.left {
+                return;
+            }
             artifacts::write(&self.context, &self.state, &entries);
             self.cell.send_modify(|state| entries.iter().for_each(|entry| state.apply(entry)));
             let session = self.context.opened.session.clone();
@@ -286,7 +306,12 @@ impl Run {
     }
 
     /// Writes until it is written: a full disk stops the session here, nothing is lost, and it goes on by itself.
-    async fn write(&mut self, entries: &[domain::Entry]) {
+    async fn write(
+        &mut self,
+        entries: &[domain::Entry],
+        stop: Option<Duration>,
+        replies: &mut Vec<(stuck::Reply, Option<UserError>)>,
+    ) {
         let mut told = false;
         while let Err(fault) = self.journal.append(entries) {
             error!(%fault, "the journal cannot be written; the session waits");
@@ -296,14 +321,28 @@ impl Run {
             if !told {
                 told = true;
                 self.in_trouble("The session cannot be written down", &fault.to_string());
+                self.answer_stuck(replies);
+                stop.into_iter().for_each(|grace| self.stop_all(grace));
             }
-            tokio::time::sleep(RETRY_WRITE).await;
+            self.wait_stuck().await;
+            if self.left {
+                return;
+            }
             if let Err(fault) = self.journal.reopen() {
                 warn!(%fault, "the journal is still closed");
             }
         }
         if told {
             self.out_of_trouble();
+        }
+    }
+
+    /// How long those may take that are asked to leave.
+    fn grace(&self, now: bool) -> Duration {
+        match (now, self.closing) {
+            (true, _) => Duration::ZERO,
+            (false, true) => worker::QUIT_GRACE,
+            (false, false) => worker::GRACE,
         }
     }
 
@@ -362,11 +401,7 @@ impl Run {
                 ));
             }
             Effect::Stop { worker, now } => {
-                let grace = match (now, self.closing) {
-                    (true, _) => Duration::ZERO,
-                    (false, true) => worker::QUIT_GRACE,
-                    (false, false) => worker::GRACE,
-                };
+                let grace = self.grace(now);
                 self.tell(worker, worker::Control::Stop { grace });
             }
             Effect::Freeze(worker) => self.tell(worker, worker::Control::Freeze),
