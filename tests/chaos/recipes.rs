@@ -6,20 +6,22 @@ use acceptance::chaos::Recipe;
 
 #[path = "clock.rs"]
 mod clock;
+#[path = "crash_points.rs"]
+mod crash_points;
+#[path = "disk.rs"]
+mod disk;
 #[path = "flood.rs"]
 mod flood;
 #[path = "instances.rs"]
 mod instances;
 #[path = "limits.rs"]
 mod limits;
-#[path = "crash_points.rs"]
-mod crash_points;
 #[path = "million.rs"]
 mod million;
-#[path = "preflight.rs"]
-mod preflight;
 #[path = "power_cut.rs"]
 mod power_cut;
+#[path = "preflight.rs"]
+mod preflight;
 #[path = "r1.rs"]
 mod r1;
 #[path = "r12.rs"]
@@ -57,6 +59,7 @@ pub(crate) const ALL: &[Recipe] = &[
     ("torn-tail", torn_tail::run),
     ("crash-points", crash_points::run),
     ("power-cut", power_cut::run),
+    ("disk", disk::run),
 ];
 
 /// Runs a process of a recipe's own.

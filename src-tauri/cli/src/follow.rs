@@ -75,6 +75,8 @@ pub(crate) struct Follow<D, W: Write> {
     deadline: Instant,
     /// More rows of the past are to come.
     partial: bool,
+    /// Why nobody works although the session says nothing of it: the disk.
+    trouble: Option<String>,
     spoke: Timestamp,
     heard: Instant,
 }
@@ -94,6 +96,7 @@ impl<D: Door, W: Write> Follow<D, W> {
             interrupted: 0,
             deadline: Instant::now(),
             partial: true,
+            trouble: None,
             spoke: Timestamp::now(),
             heard: Instant::now(),
         }
@@ -144,6 +147,9 @@ impl<D: Door, W: Write> Follow<D, W> {
         let view = self.screen.view.clone();
         let mut stay = Vec::new();
         for row in rows {
+            if let RowBody::Session(session) = &row.body {
+                self.disk(&session.why);
+            }
             let news = self.model.take(row, now, &view);
             stay.extend(news.iter().filter(|_| !history).flat_map(|news| news.lines(&view)));
         }
@@ -153,6 +159,21 @@ impl<D: Door, W: Write> Follow<D, W> {
         self.show(stay);
         if !self.partial {
             self.ask();
+        }
+    }
+
+    /// Says that the disk keeps the session from going on, and that it no longer does. The block on a terminal says so
+    /// anyway.
+    fn disk(&mut self, why: &str) {
+        let trouble = why.ends_with(engine::WAITS).then(|| why.to_owned());
+        if trouble == self.trouble {
+            return;
+        }
+        let text = trouble.clone().unwrap_or_else(|| "the disk is well again; work goes on".to_owned());
+        self.trouble = trouble;
+        if self.how.entries.is_some() || !self.screen.view.terminal {
+            let text = self.screen.view.text(Tone::Warn, &text);
+            self.say(text);
         }
     }
 

@@ -23,6 +23,8 @@ use crate::{config, doctor, folders, sessions};
 
 /// How long a `Watch` waits for something new.
 const WATCH: Duration = Duration::from_secs(20);
+/// How the words end by which a session's row tells why nobody works while the disk fails or is full.
+pub const WAITS: &str = "(work waits, nothing is lost)";
 /// How often somebody who watches hears of a journal that cannot be written.
 const TROUBLE: Duration = Duration::from_secs(1);
 /// Most rows of one answer.
@@ -279,7 +281,7 @@ impl Engine {
         if let (true, Some(mut row)) = (ever || trouble.is_some(), row) {
             rows.retain(|row| !matches!(row.body, RowBody::Session(_)));
             if let Some(trouble) = trouble {
-                (row.phase, row.why) = (Phase::NeedsYou, format!("{trouble} (work waits, nothing is lost)"));
+                (row.phase, row.why) = (Phase::NeedsYou, format!("{trouble} {WAITS}"));
             }
             rows.push(Row { seq, key: "session".to_owned(), body: RowBody::Session(Box::new(row)) });
         }

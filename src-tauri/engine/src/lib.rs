@@ -22,4 +22,4 @@ pub mod trees;
 mod view;
 pub mod weakness;
 
-pub use door::{Engine, Options, Signal, default_workspace};
+pub use door::{Engine, Options, Signal, WAITS, default_workspace};
