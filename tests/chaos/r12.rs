@@ -193,7 +193,12 @@ fn parked(chaos: &Chaos) -> Result<(), Fault> {
     let ended = team.state().ended.is_some();
     chaos.note(format_args!("parked for {seconds} s: {worked} ticks of 10 ms"));
     let waits = !running.is_over() && !ended;
-    chaos.figure("G12-core-percent-parked", format_args!("{percent:.2}"), NOTHING, percent <= NOTHING && waits);
+    chaos.figure(
+        "G12-core-percent-parked",
+        format_args!("{percent:.2}"),
+        NOTHING,
+        percent <= NOTHING && waits,
+    );
     running.signal("-INT");
     running.end();
     Ok(())

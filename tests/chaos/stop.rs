@@ -103,7 +103,12 @@ async fn matrix(chaos: &Chaos, many: usize, groups: bool) -> Result<(), Fault> {
             );
             if count == 1 && way != "now" {
                 let limit = Duration::from_millis(300);
-                chaos.figure(&format!("G4-{way}-cooperative-{kind}"), ms(kindest), ms(limit), kindest <= limit);
+                chaos.figure(
+                    &format!("G4-{way}-cooperative-{kind}"),
+                    ms(kindest),
+                    ms(limit),
+                    kindest <= limit,
+                );
             }
         }
     }

@@ -39,11 +39,8 @@ fn text(seq: Seq) -> String {
 
 /// Whether an entry is what was written under its number.
 pub(crate) fn is_right(entry: &Entry) -> bool {
-    let said = |event: &Event| match event {
-        Event::WorkerSaid { said: AgentEvent::Progress(said), .. } => said.text == text(entry.seq),
-        _ => false,
-    };
-    said(&entry.event)
+    let text = text(entry.seq);
+    matches!(&entry.event, Event::WorkerSaid { said: AgentEvent::Progress(said), .. } if said.text == text)
 }
 
 /// `FOLDER ACKS UNTIL [no_sync] [ack_first]`: what a process of this kind does.

@@ -150,7 +150,8 @@ fn one_probe(bin: PathBuf) {
         (1..=2).contains(&tries),
         "{tries} tries: only what was on its way when the first one was refused"
     );
-    let (before, after): (Vec<&WorkerState>, Vec<&WorkerState>) = authors.into_iter().partition(|worker| worker.began < reset);
+    let (before, after): (Vec<&WorkerState>, Vec<&WorkerState>) =
+        authors.into_iter().partition(|worker| worker.began < reset);
     assert_eq!(before.len(), tries, "nobody is launched before the quota is back");
     let [probe, next @ ..] = &after[..] else { panic!("{after:?}") };
     for worker in next {
