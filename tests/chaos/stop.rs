@@ -37,7 +37,7 @@ const BEHAVIOURS: [(&str, &str, bool); 9] = [
     ),
     ("stopped-itself", "trap '' TERM; echo ready; kill -STOP $$; while :; do sleep 1000; done", false),
     (
-        "200-children",
+        "many-children",
         "trap '' TERM; i=0; while [ $i -lt 200 ]; do sleep 1000 & i=$((i+1)); done; echo ready; \
          while :; do sleep 1000; done",
         false,
@@ -126,12 +126,15 @@ async fn stop(
 ) -> Result<(Duration, usize), Fault> {
     let processes = processes().map_err(spawn_fault)?;
     let caps = Caps { groups, ..Caps::default() };
+    // 32 workers with 200 processes each would measure how fast the kernel takes 6,400 processes down: on two busy
+    // cores 1.3 s under guardians, 3.6 s by a plain kill of their groups.
+    let script = if 1 < count { script.replace("-lt 200", "-lt 50") } else { script.to_owned() };
     let mut workers = Vec::new();
     for number in 0..count {
         let place = Place::new(folder, &number.to_string())?;
         let prompt = place.at("prompt");
         std::fs::write(&prompt, vec![b'x'; 1 << 20])?;
-        let mut spec = place.script(script, caps);
+        let mut spec = place.script(&script, caps);
         spec.stdin = Some(prompt);
         let running = processes.spawn(spec).await.map_err(spawn_fault)?;
         workers.push((place, running));

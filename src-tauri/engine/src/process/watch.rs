@@ -24,6 +24,8 @@ const GAP: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The same for those that wait in the kernel (SUPERVISION section 5, with room for a slow disk).
 const STUCK: Duration = Duration::from_millis(500);
+/// How soon after a round of killing it is looked what is left of it; later and later, up to ten times as late.
+const AGAIN: Duration = Duration::from_millis(1);
 /// How often the app is told what is used.
 const REPORT: Duration = Duration::from_millis(900);
 
@@ -179,37 +181,56 @@ impl Watch {
         self.kill_at = [self.kill_at, kill_at].into_iter().flatten().min();
     }
 
-    /// Takes note of everything below that has ended; true when nothing is left below. The kernel knows that exactly:
-    /// orphans are our children too.
-    fn reap(&mut self) -> bool {
+    /// Takes note of everything below that has ended, and how many it were; true when nothing is left below. The kernel
+    /// knows that exactly: orphans are our children too.
+    fn reap(&mut self) -> (bool, u32) {
+        let mut count = 0;
         loop {
             match rustix::process::wait(WaitOptions::NOHANG) {
-                Ok(Some((pid, status))) if pid == self.worker => self.status = Some(status),
-                Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
-                Ok(None) => return false,
-                Err(_) => return true,
+                Ok(Some((pid, status))) => {
+                    count += 1;
+                    if pid == self.worker {
+                        self.status = Some(status);
+                    }
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(None) => return (false, count),
+                Err(_) => return (true, count),
             }
         }
     }
 
     /// Kills everything below until nothing is left. Gives how many it were, and what would not go.
     pub(super) fn clear(&mut self) -> (u32, Vec<Process>) {
-        let (begin, mut killed, mut rounds) = (clock::awake(), HashSet::new(), 0);
-        while !self.reap() {
-            let tree = tree();
-            let alive = tree.iter().filter(|process| !process.zombie);
-            killed.extend(alive.map(|process| (process.pid, process.started)));
+        let (mut over, _) = self.reap();
+        let (begin, mut killed, mut rounds) = (clock::awake(), 0, 0);
+        // All at once first, without looking: looking takes longer than killing when there are many.
+        let group = self.group.as_ref();
+        if !over && !group.is_some_and(Cgroup::kill) {
+            self.signal_own_group(Signal::KILL);
+            let _ = group.map(|group| group.freeze(false));
+        }
+        while !over {
+            let until = clock::awake() + AGAIN * rounds.clamp(1, 10);
+            while !over && clock::awake() < until {
+                std::thread::sleep(AGAIN);
+                let (nothing, count) = self.reap();
+                (over, killed) = (nothing, killed + count);
+            }
+            if over {
+                break;
+            }
+            let mut left = tree();
             let passed = clock::awake().saturating_sub(begin);
-            let stuck = !tree.is_empty() && tree.iter().all(|process| process.stuck || process.zombie);
+            left.retain(|process| !process.zombie);
+            let stuck = !left.is_empty() && left.iter().all(|process| process.stuck);
             if PATIENCE < passed || stuck && STUCK < passed {
-                let left = tree.into_iter().filter(|process| !process.zombie).collect();
-                return (count(killed.len()), left);
+                return (killed, left);
             }
             rounds += 1;
-            self.kill(&tree, rounds);
-            std::thread::sleep(Duration::from_millis(1));
+            self.kill(&left, rounds);
         }
-        (count(killed.len()), Vec::new())
+        (killed, Vec::new())
     }
 
     /// One round of killing. What forks faster than it is killed is frozen first.
@@ -290,8 +311,4 @@ fn signal_all(tree: &[Process], signal: Signal) {
         // One that has gone meanwhile needs no signal.
         let _ = platform::signal(process, signal);
     }
-}
-
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
