@@ -68,7 +68,7 @@ fn released_journals_load_fold_and_go_on() {
         let resumed = Entry { seq: Seq(31), at: entries[0].at, event };
         journal.append(std::slice::from_ref(&resumed)).unwrap();
         drop(journal);
-        assert_eq!(journal::read(folder.path()).unwrap()[30..], [resumed.clone()], "{version}");
+        assert_eq!(&journal::read(folder.path()).unwrap()[30..], std::slice::from_ref(&resumed), "{version}");
         assert_eq!(pages.after(Seq(30), 100).unwrap(), [resumed]);
     }
 }

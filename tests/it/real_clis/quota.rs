@@ -139,9 +139,8 @@ fn one_probe(bin: PathBuf) {
     let ended = job.start();
     ended.expect(0, "done");
     let (state, asked) = (job.state(), job.asked());
-    let reset = state.recoveries.values().find_map(|recovery| match recovery.failed.failure {
-        Failure::RateLimited { resets_at } => resets_at,
-        _ => None,
+    let reset = state.recoveries.values().find_map(|recovery| {
+        if let Failure::RateLimited { resets_at } = recovery.failed.failure { resets_at } else { None }
     });
     let reset = reset.unwrap();
     let tries = limited(&asked);
