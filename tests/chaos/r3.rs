@@ -15,10 +15,10 @@ use acceptance::{
     team::{Team, plan, task},
 };
 use domain::{AgentEvent, Event, Request, Response, Seq, SessionId, State, WorkerId};
-use engine::{Engine, Options, Signal, journal};
+use engine::{Engine, Options, journal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 
 const SESSIONS: usize = 4;
 const WORKERS: usize = 8;
@@ -26,6 +26,9 @@ const WORKERS: usize = 8;
 const FRAME: Duration = Duration::from_millis(50);
 /// How long the last event may take to be there when the workers have ended.
 const CATCHES_UP: Duration = Duration::from_secs(2);
+
+/// Where a worker notes that it has said all.
+const SAID: &str = "said";
 
 /// What the workers do.
 #[derive(Clone, Copy, Debug)]
@@ -143,8 +146,11 @@ fn team(chaos: &Chaos, load: Load) -> Team {
     let rest = 100 - (100 / WORKERS) * (WORKERS - 1);
     planned["steps"][0]["plan"]["tasks"][0]["weight"] = json!(rest);
     let says = json!({ "load": { "per_second": load.per_second, "seconds": load.seconds } });
-    let works = json!({ "when": { "purpose": "task" }, "steps": [says, { "hang": true }] });
-    let team = chaos.team(|_| vec![planned, works]);
+    let team = chaos.team(|gates| {
+        let told = json!({ "run": format!("echo all >>'{}'", gates.join(SAID).display()) });
+        let works = json!({ "when": { "purpose": "task" }, "steps": [says, told, { "hang": true }] });
+        vec![planned, works]
+    });
     team.parallel(u32::try_from(WORKERS).unwrap_or(u32::MAX));
     team.nice(10);
     team
@@ -217,25 +223,25 @@ async fn drive(folder: &Path, load: Load, weak: bool) -> Result<Seen, Fault> {
     };
     let engine = Engine::new(options).map_err(|fault| Fault::from(fault.message))?;
     let (durable, shown) = (Moments::default(), Moments::default());
-    let listens = tokio::spawn(listen(engine.clone(), Arc::clone(&durable), weak));
     let mut sessions = Vec::new();
     for _ in 0..SESSIONS {
-        sessions.push(open(&engine, folder).await?);
+        let session = open(&engine, folder).await?;
+        let state = engine.state(&session).ok_or("a session is not there")?;
+        tokio::spawn(listen(state, session.clone(), Arc::clone(&durable), weak));
+        sessions.push(session);
     }
     let windows: Vec<_> = sessions
         .iter()
         .map(|session| tokio::spawn(window(engine.clone(), session.clone(), Arc::clone(&shown))))
         .collect();
-    let all = async |count: usize| until(&engine, &sessions, count, load).await;
-    all(1).await?;
+    begun(&engine, &sessions).await?;
     let (began, cpu) = (Instant::now(), worked());
     let samples = tokio::spawn(sample());
-    all(2).await?;
+    said(folder, load).await?;
     let (busy, cpu) = (began.elapsed().as_secs_f64(), worked() - cpu);
     samples.abort();
     tokio::time::sleep(CATCHES_UP).await;
     engine.shutdown(Duration::ZERO).await;
-    listens.abort();
     windows.iter().for_each(tokio::task::JoinHandle::abort);
     let memory = MEMORY.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut seen = Seen { busy, core: 100.0 * cpu / busy, memory, ..Seen::default() };
@@ -259,20 +265,14 @@ async fn open(engine: &Engine, folder: &Path) -> Result<SessionId, Fault> {
     }
 }
 
-/// Notes when entries became durable, as those who listen are told.
-async fn listen(engine: Engine, moments: Moments, weak: bool) {
-    let mut signals = engine.signals();
-    loop {
-        match signals.recv().await {
-            Ok(Signal::Changed { session, seq }) => {
-                if weak {
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                }
-                note(&moments, &session, seq);
-            }
-            Ok(Signal::Notice { .. }) | Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return,
+/// Notes when entries became durable: when the state with them is published.
+async fn listen(mut state: watch::Receiver<State>, session: SessionId, moments: Moments, weak: bool) {
+    while state.changed().await.is_ok() {
+        if weak {
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
+        let seq = state.borrow_and_update().seq;
+        note(&moments, &session, seq);
     }
 }
 
@@ -291,23 +291,28 @@ async fn window(engine: Engine, session: SessionId, moments: Moments) {
     }
 }
 
-/// Waits until every worker of every session has begun (1), or has said all (2).
-async fn until(engine: &Engine, sessions: &[SessionId], stage: usize, load: Load) -> Result<(), Fault> {
-    let deadline = Instant::now() + Duration::from_secs(60 + u64::from(2 * load.seconds));
+/// Waits until every worker of every session is at work.
+async fn begun(engine: &Engine, sessions: &[SessionId]) -> Result<(), Fault> {
     let at_work = |state: &State| {
-        state.live().count() >= WORKERS && state.live().all(|(_, worker)| worker.process.is_some())
+        WORKERS <= state.live().count() && state.live().all(|(_, worker)| worker.process.is_some())
     };
     for session in sessions {
         let mut state = engine.state(session).ok_or("a session is not there")?;
-        while !at_work(&state.borrow_and_update()) {
-            if deadline < Instant::now() {
-                return Err("the workers did not begin".into());
-            }
-            drop(tokio::time::timeout(Duration::from_secs(1), state.changed()).await);
-        }
+        let waits = tokio::time::timeout(Duration::from_secs(60), state.wait_for(at_work)).await;
+        waits.map_err(|_| "the workers did not begin")?.map_err(|fault| Fault::from(fault.to_string()))?;
     }
-    if stage == 2 {
-        tokio::time::sleep(Duration::from_secs(load.seconds.into())).await;
+    Ok(())
+}
+
+/// Waits until every worker has said all: each tells so by a line of a file, whatever came of its words.
+async fn said(folder: &Path, load: Load) -> Result<(), Fault> {
+    let deadline = Instant::now() + Duration::from_secs(60 + u64::from(4 * load.seconds));
+    let done = || fs::read_to_string(folder.join("gates").join(SAID)).map_or(0, |text| text.lines().count());
+    while done() < SESSIONS * WORKERS {
+        if deadline < Instant::now() {
+            return Err(format!("{} of {} workers have said all", done(), SESSIONS * WORKERS).into());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(())
 }
