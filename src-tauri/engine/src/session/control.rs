@@ -93,7 +93,9 @@ fn undelivered(session: &Path, fault: &std::io::Error) -> UserError {
     let by = crate::journal::holder(session).map_or_else(|| "the program".to_owned(), |by| by.to_string());
     internal(
         &format!("nothing can be written to the session's folder: {fault}"),
-        &format!("Make room; or interrupt {by}, which runs it: once stops its workers, twice leaves it as it is."),
+        &format!(
+            "Make room; or interrupt {by}, which runs it: once stops its workers, twice leaves it as it is."
+        ),
     )
 }
 
