@@ -234,10 +234,12 @@ impl Team {
         self.start(words).end()
     }
 
-    /// The only session's folder, once it is there.
+    /// The only session's folder, once it is there. One that was killed before its first entry was written is none yet,
+    /// so the next one counts.
     pub fn session(&self) -> Option<PathBuf> {
         let folders = fs::read_dir(self.at("work")).ok()?.flatten().map(|entry| entry.path());
-        folders.into_iter().find(|folder| folder.join(journal::FILE).exists())
+        let length = |folder: &PathBuf| fs::metadata(folder.join(journal::FILE)).map(|file| file.len()).ok();
+        folders.filter(|folder| length(folder).is_some()).max_by_key(length)
     }
 
     /// The only session's name.

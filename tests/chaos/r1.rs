@@ -23,7 +23,7 @@ const CLEAN: Duration = Duration::from_secs(2);
 /// Sessions at the same time: each waits more than it works.
 const LANES: usize = 3;
 /// Kills of one session before it is let finish. The fourth crash within five minutes leads to a question.
-const KILLS: [usize; 6] = [2, 3, 3, 3, 4, 6];
+const KILLS: [usize; 6] = [3, 3, 3, 5, 6, 8];
 
 /// When the program is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -368,8 +368,12 @@ impl<'a> Life<'a> {
         let ended = |event: &Event| matches!(event, Event::SessionEnded { outcome, .. } if *outcome != Outcome::Waiting);
         exactly("notices of ends", count(&done), count(&ended));
         let asked = count(&|event| matches!(event, Event::QuestionAsked { .. }));
-        let told = count(&|event| matches!(event, Event::Notified { .. })) - count(&done);
+        // A question that is open when a crash is over is heard of again, once in each run: a notice of its own.
+        let reminds = notice("Still waits for your answer");
+        let told = count(&|event| matches!(event, Event::Notified { .. })) - count(&done) - count(&reminds);
         exactly("notices of questions", told, asked);
+        let crashes = count(&|event| matches!(event, Event::SessionResumed { crashed: true, .. }));
+        exactly("reminders beyond one in each run", count(&reminds).saturating_sub(crashes), 0);
         for task in ["t1", "t2", "t3", "t4"] {
             let text = std::fs::read_to_string(self.team.at("project").join(format!("{task}.txt")));
             exactly(&format!("text of {task}"), text.unwrap_or_default().matches(task).count(), 1);
@@ -397,7 +401,10 @@ fn control(chaos: &Chaos) -> Result<(), Fault> {
     let team = chaos.weakened(Weakness::NoGuardian, |_| script(60_000));
     team.parallel(4);
     let running = team.begin();
-    let working = |state: &State| state.live().count() == 4;
+    let working = |state: &State| {
+        let tasks = state.live().filter(|(_, worker)| worker.process.is_some());
+        tasks.count() == 4
+    };
     team.until("four workers", working);
     running.kill();
     running.end();

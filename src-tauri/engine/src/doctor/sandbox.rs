@@ -85,8 +85,9 @@ fn judge(said: &str, inside: &Path, outside: &Path) -> Result<(), String> {
 /// The parent is a thread of ours, because that is what the kernel goes by: it ends once the sandbox runs.
 fn dies_with_its_parent(bwrap: &Path, inside: &Path) -> Result<(), String> {
     let mut command = sandboxed(bwrap, inside);
-    command.args(["/bin/sh", "-c", "echo ready; exec sleep 20"]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    // Killed before bwrap has asked to die with us, we would leave it behind: but then its standard input ends.
+    command.args(["/bin/sh", "-c", "echo ready; read -r end"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let (born, birth) = mpsc::channel();
     let (leave, left) = mpsc::channel::<()>();
     let parent = thread::spawn(move || {
@@ -95,10 +96,12 @@ fn dies_with_its_parent(bwrap: &Path, inside: &Path) -> Result<(), String> {
     });
     let started = birth.recv().map_err(|_| "it could not be started".to_owned())?;
     let mut child = started.map_err(|fault| fault.to_string())?;
+    let input = child.stdin.take();
     let ready = child.stdout.take().and_then(first_line);
     drop(leave);
     let _ = parent.join();
     let gone = wait(&mut child);
+    drop(input);
     end(&mut child);
     match (ready.as_deref(), gone) {
         (Some("ready"), true) => Ok(()),
