@@ -1,5 +1,5 @@
 # Each target is one script in .ci/, which continuous integration runs as well.
-.PHONY: run test setup check e2e chaos chaos-short bench bundle setup-clis clean
+.PHONY: run test setup check e2e chaos chaos-short mutants bench bundle setup-clis clean
 .DEFAULT_GOAL := run
 
 run: ## the window; without a display the demo session in the terminal
@@ -20,7 +20,7 @@ e2e: ## only the test of the real window
 chaos: ## what is promised under faults: kills, hostile output, load, full disks, leaks; at most 30 minutes
 	@.ci/chaos
 
-chaos-short: ## the same in less than 8 minutes; make test runs it too
+chaos-short: ## the same in less than 8 minutes; `CHAOS=1 make test` runs it too
 	@.ci/chaos --short
 
 mutants: ## small wrong changes to the core; the tests must notice at least 85 % of them (20 minutes)
