@@ -17,9 +17,24 @@ fn at_work() -> Team {
 }
 
 /// The letters of what runs for the workers, their guardians left out.
-fn states(team: &Team) -> Vec<char> {
+/// Of each process of the workers, whether it stands still.
+fn frozen(team: &Team) -> Vec<bool> {
     let pids = team.processes().into_iter().filter(|pid| !command_line(*pid).contains(" guardian"));
-    pids.filter_map(state_of).collect()
+    pids.filter_map(|pid| Some(state_of(pid)? == 'T' || group_is_frozen(pid))).collect()
+}
+
+/// Whether a control group that it is in is frozen: then its state shows what it did before.
+fn group_is_frozen(pid: u32) -> bool {
+    let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    groups.lines().filter_map(|line| line.rsplit(':').next()).any(|group| {
+        let files = [
+            format!("/sys/fs/cgroup/freezer{group}/freezer.state"),
+            format!("/sys/fs/cgroup{group}/cgroup.events"),
+            format!("/sys/fs/cgroup/unified{group}/cgroup.events"),
+        ];
+        let says = |path| std::fs::read_to_string(path).unwrap_or_default();
+        files.iter().map(says).any(|text| text.contains("FROZEN") || text.contains("frozen 1"))
+    })
 }
 
 fn open(team: &Team) {
@@ -35,8 +50,8 @@ fn paused_workers_are_frozen_and_go_on() {
     team.run(&["pause"]).expect(0).says("is paused");
     assert!(team.state().paused, "it is journalled before it is said");
     eventually("all are frozen", || {
-        let states = states(&team);
-        5 <= states.len() && states.iter().all(|state| *state == 'T')
+        let frozen = frozen(&team);
+        4 <= frozen.len() && frozen.iter().all(|still| *still)
     });
     open(&team);
     team.run(&["status"]).expect(0).says("paused");
