@@ -14,6 +14,8 @@ mod journal;
 mod killed;
 mod model_server;
 #[cfg(target_os = "linux")]
+mod once;
+#[cfg(target_os = "linux")]
 mod outcomes;
 mod process;
 #[cfg(target_os = "linux")]

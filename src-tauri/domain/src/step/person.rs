@@ -221,7 +221,7 @@ impl Next<'_> {
             return Err(refuse("this session is landed already", "Nothing was done."));
         }
         if self.state.pending(|job| matches!(job, Job::Land { .. })) {
-            return Err(refuse("landing is under way", "Wait a moment."));
+            return Ok(()); // begun before, perhaps by a program that was killed: it is done once
         }
         let goal = self.state.opened.as_ref().map(|opened| opened.goal.clone()).unwrap_or_default();
         let first = goal.lines().next().unwrap_or_default();

@@ -86,6 +86,7 @@ struct World {
     queue: VecDeque<Input>,
     trees: u32,
     clock: i64,
+    notices: Vec<crate::Notice>,
 }
 
 impl World {
@@ -103,6 +104,9 @@ impl World {
         }
         assert_eq!(self.replayed, self.state, "a replay of the written journal is the live state");
         for effect in step.effects {
+            if let Effect::Notify(notice) = &effect {
+                self.notices.push(notice.clone());
+            }
             self.perform(effect);
         }
     }
@@ -461,6 +465,46 @@ fn a_resumed_session_goes_on_from_every_entry() {
         world.run();
         assert_eq!(world.state.phase(), Phase::ReadyToLand, "cut after {cut}:\n{}", world.log);
     }
+}
+
+/// The notifications of taking a session up, after a crash or not, while a question is open or none is.
+#[test]
+fn open_questions_are_heard_of_again_after_a_crash_and_once() {
+    let check = |open: bool, crashed: bool, expected: usize| {
+        let mut world = at_work();
+        let worker = world.state.live().next().map(|(id, _)| id).unwrap();
+        if open {
+            let what = crate::Call::AskUser { question: "Which port?".into() };
+            world.send(Input::Called { worker, offset: 1, call: "c1".into(), what });
+        }
+        if !crashed {
+            world.send(Input::Close { now: false });
+        }
+        let lost: Vec<WorkerId> = world.state.live().map(|(id, _)| id).collect();
+        let end = |world: &mut World| {
+            for worker in &lost {
+                let exit = Exit { code: None, signal: Some(9), cause: ExitCause::Orphaned };
+                let failed = Some(Failed { failure: Failure::Cancelled, text: "lost".into() });
+                world.send(Input::Ended { worker: *worker, exit, told: Box::default(), failed });
+            }
+        };
+        if !crashed {
+            end(&mut world);
+            assert!(world.state.ended.is_some(), "it was closed");
+        }
+        world.notices.clear();
+        world.send(Input::Resume { warnings: vec![] });
+        if crashed {
+            end(&mut world);
+        }
+        world.send(Input::Ready);
+        world.send(Input::Ready); // told twice by mistake
+        let heard = world.notices.iter().filter(|notice| notice.body.contains("Which port?")).count();
+        assert_eq!(heard, expected, "open {open}, crashed {crashed}");
+    };
+    check(true, true, 1);
+    check(true, false, 0);
+    check(false, true, 0);
 }
 
 /// A session with its first author at work, and nothing else going on.

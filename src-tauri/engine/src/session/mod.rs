@@ -254,9 +254,10 @@ impl Run {
         info!(session = %self.context.opened.session, "session is closed");
     }
 
-    /// Closing, and nothing is left to wait for.
+    /// Closing, and nothing is left to wait for: also not for a landing, which comes after the end.
     fn over(&self) -> bool {
-        self.left || self.closing && (self.state.ended.is_some() || self.state.opened.is_none())
+        let over = self.state.ended.is_some() && self.state.jobs.is_empty();
+        self.left || self.closing && (over || self.state.opened.is_none())
     }
 
     async fn take(&mut self, batch: Vec<Message>) {
