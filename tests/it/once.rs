@@ -55,13 +55,11 @@ fn check(words: &str, moment: Moment) {
 fn outcomes(team: &Team) {
     let (mut asked, mut ended) = (Vec::new(), Vec::new());
     for entry in team.entries() {
-        match entry.event {
-            Event::JobRequested { job, .. } => asked.push(job),
-            Event::JobEnded { job, outcome } => {
-                assert!(!matches!(outcome, JobOutcome::Failed { .. }), "{job}: {outcome:?}");
-                ended.push(job);
-            }
-            _ => {}
+        if let Event::JobRequested { job, .. } = entry.event {
+            asked.push(job);
+        } else if let Event::JobEnded { job, outcome } = entry.event {
+            assert!(!matches!(outcome, JobOutcome::Failed { .. }), "{job}: {outcome:?}");
+            ended.push(job);
         }
     }
     ended.sort();
