@@ -27,6 +27,9 @@ struct Row {
     cli: Dialect,
     /// The class that the first worker of the task ends with; none when its end is fine.
     failure: Option<String>,
+    /// Why its process is gone, where that is not that it left.
+    #[serde(default)]
+    cause: Option<String>,
     /// The repairs that follow, in order.
     repairs: Vec<String>,
     /// How the session ends.
@@ -171,6 +174,8 @@ impl Row {
         let failed = first.end.as_ref().and_then(|(_, failed)| failed.as_ref());
         let class = failed.map(|failed| word(&failed.failure, "class"));
         assert_eq!(class, self.failure, "{failed:?} {}", told());
+        let gone = first.end.as_ref().map(|(exit, _)| serde_json::to_value(exit.cause).unwrap());
+        assert_eq!(gone, Some(json!(self.cause.as_deref().unwrap_or("left"))), "{}", told());
         let repairs: Vec<String> =
             state.recoveries.values().map(|recovery| word(&recovery.repair, "repair")).collect();
         assert_eq!(repairs, self.repairs, "{}", told());

@@ -34,8 +34,8 @@ pub(super) enum Ran {
 }
 
 /// How long a program that is computing, on a busy machine, is waited for beyond its time.
-const MOST_PATIENCE: Duration = Duration::from_secs(20);
-/// A program that used no processor time for this long is not computing.
+const MOST_PATIENCE: Duration = Duration::from_secs(40);
+/// A program that used no processor time for this long, and waits neither for a processor nor for a disk, is not computing.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Runs a program with exactly this environment, in the file system's root so that no project's files steer it.
@@ -81,17 +81,23 @@ struct Busy {
 impl Busy {
     /// Whether the process used processor time within the last [`IDLE`], and [`MOST_PATIENCE`] is not used up.
     fn is_it(&mut self, pid: u32, began: Instant) -> bool {
-        let used = processor_time(pid);
-        if used.is_some() && used != self.used {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let used = processor_time(&stat);
+        // On a machine that is short of processors or memory the first pages of a program may take seconds.
+        if used.is_some() && (used != self.used || wants_to_run(&stat)) {
             (self.used, self.since) = (used, Some(Instant::now()));
         }
         began.elapsed() < MOST_PATIENCE && self.since.is_some_and(|since| since.elapsed() < IDLE)
     }
 }
 
+/// Whether a process is running or ready to (R), or waits for a disk (D); see proc(5).
+fn wants_to_run(stat: &str) -> bool {
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['R', 'D']))
+}
+
 /// Clock ticks that a process has used; `None` where the system does not tell.
-fn processor_time(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+fn processor_time(stat: &str) -> Option<u64> {
     // The name in brackets may hold anything; user and system time are fields 14 and 15, see proc(5).
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
