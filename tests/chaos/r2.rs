@@ -77,7 +77,11 @@ fn all(chaos: &Chaos) -> Result<(), Fault> {
             })
             .collect();
         tally.lines += bad.len() as u64;
-        one(dialect, &bad, &mut rng, &mut tally);
+        let before = tally.wrong.len();
+        let stream = one(dialect, &bad, &mut rng, &mut tally);
+        if before < tally.wrong.len() {
+            fs::write(chaos.folder().join(format!("{}-{before}", dialect.as_str())), stream)?;
+        }
     }
     tally.wrong.iter().take(10).for_each(|wrong| chaos.note(format_args!("WRONG {wrong}")));
     chaos.note(format_args!(
@@ -149,8 +153,8 @@ fn mark(number: usize) -> String {
     format!("good-line-{number}-arrived")
 }
 
-/// One stream: good and bad lines in turn, in random pieces.
-fn one(dialect: Dialect, bad: &[Vec<u8>], rng: &mut fastrand::Rng, tally: &mut Tally) {
+/// One stream, which it gives: good and bad lines in turn, in random pieces.
+fn one(dialect: Dialect, bad: &[Vec<u8>], rng: &mut fastrand::Rng, tally: &mut Tally) -> Vec<u8> {
     let mut stream = opening(dialect);
     for (number, line) in bad.iter().enumerate() {
         stream.push(b'\n');
@@ -176,7 +180,7 @@ fn one(dialect: Dialect, bad: &[Vec<u8>], rng: &mut fastrand::Rng, tally: &mut T
     let Ok(read) = read else {
         tally.panics += 1;
         tally.wrong.push(format!("{} panics on {}", dialect.as_str(), shown(&stream)));
-        return;
+        return stream;
     };
     let missing = (0..=bad.len()).filter(|number| read.times(&mark(*number)) != 1).count();
     if 0 < missing {
@@ -197,6 +201,7 @@ fn one(dialect: Dialect, bad: &[Vec<u8>], rng: &mut fastrand::Rng, tally: &mut T
             shown(&stream)
         ));
     }
+    stream
 }
 
 fn shown(stream: &[u8]) -> String {
@@ -230,27 +235,29 @@ impl Read {
     }
 }
 
-/// Through framer and reader as a worker's output goes; notes the slowest step, and how many were too slow.
+/// Through framer and reader as a worker's output goes; notes the slowest 64 KiB with their lines, and how many were too slow.
 fn read(dialect: Dialect, pieces: &[&[u8]], worst: &mut Duration, stalls: &mut u64) -> Read {
     let (mut framer, mut reader) = (Framer::new(0), Reader::new(dialect));
     let (mut queue, mut lines, mut events) = (VecDeque::new(), Vec::new(), Vec::new());
-    let mut timed = |step: &mut dyn FnMut()| {
-        let began = worked();
-        step();
-        let took = worked().saturating_sub(began);
-        *worst = (*worst).max(took);
-        *stalls += u64::from(STALL < took);
-    };
+    let (mut began, mut fed) = (worked(), 0);
     for piece in pieces.iter().map(Some).chain([None]) {
-        timed(&mut || match piece {
+        match piece {
             Some(piece) => framer.feed(piece, &mut queue),
             None => framer.end(&mut queue),
-        });
+        }
         for line in queue.drain(..) {
             if matches!(line.kind, LineKind::Whole | LineKind::Unterminated) {
-                timed(&mut || events.extend(reader.line(&line.bytes)));
+                events.extend(reader.line(&line.bytes));
             }
             lines.push(line);
+        }
+        fed += piece.map_or(PIECE, |piece| piece.len());
+        // Asking for the time costs more than a small piece: what they took together is more than any took alone.
+        if PIECE <= fed {
+            let took = worked().saturating_sub(began);
+            *worst = (*worst).max(took);
+            *stalls += u64::from(STALL < took);
+            (began, fed) = (worked(), 0);
         }
     }
     events.extend(reader.rest());
@@ -272,17 +279,22 @@ fn cut(stream: &[u8]) -> Vec<Line> {
     lines.into()
 }
 
-/// Lines that are not blank, and those of them that are no event; told without framer and reader.
+/// Lines that are not blank, and what in them is no event; told without framer and reader.
 fn counted(stream: &[u8]) -> (u64, u64) {
     let lines = stream.split(|byte| *byte == b'\n');
     let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let lines = lines.filter(|line| !line.iter().all(u8::is_ascii_whitespace) && line.len() <= MOST_LINE);
-    let is_event = |line: &[u8]| match serde_json::from_slice::<Value>(line) {
-        Ok(Value::Object(_)) => true,
-        Ok(Value::Array(items)) => items.iter().any(Value::is_object),
-        Ok(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | Err(_) => false,
-    };
-    lines.fold((0, 0), |(all, bad), line| (all + 1, bad + u64::from(!is_event(line))))
+    let bad_of = |line: &[u8]| serde_json::from_slice(line).map_or(1, |value| no_events(&value));
+    lines.fold((0, 0), |(all, bad), line| (all + 1, bad + bad_of(line)))
+}
+
+/// An array of events is each of them.
+fn no_events(value: &Value) -> u64 {
+    match value {
+        Value::Object(_) => 0,
+        Value::Array(items) if items.iter().any(Value::is_object) => items.iter().map(no_events).sum(),
+        Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+    }
 }
 
 /// A reader as one would write it first: it takes lines for text and text for events.
