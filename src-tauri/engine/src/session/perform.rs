@@ -11,7 +11,7 @@ use domain::{
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::Context;
+use super::{Context, space};
 use crate::evidence;
 use crate::private;
 use crate::process::{CommandEnd, CommandSpec};
@@ -34,37 +34,49 @@ pub(super) async fn job(context: Arc<Context>, seen: watch::Receiver<State>, job
         | Job::Merge { .. }
         | Job::Land { .. } => None,
     };
-    let outcome = match what {
-        Job::Check { subject, commit, checks } => {
-            check(&context, job, &subject, &commit, checks, &seen).await
+    let outcome = loop {
+        let outcome = once(&context, &seen, job, what.clone()).await;
+        // A full disk is no outcome of the job: it looks at the world first, so it can be done again.
+        if let JobOutcome::Failed { why } = &outcome
+            && space::waited(&context, &seen, why).await
+        {
+            continue;
         }
-        Job::Verify { review, worker, answer } => {
-            let found = seen.borrow().reviews.get(&review).map(|state| state.review.clone());
-            let reviewer = seen.borrow().workers.get(&worker).map(|state| state.assignment.agent.clone());
-            match (found, reviewer) {
-                (Some(review), Some(reviewer)) => {
-                    blocking(&context, move |context| verify(context, &review, &reviewer, answer)).await
-                }
-                _ => JobOutcome::Failed { why: "the review is unknown".to_owned() },
-            }
-        }
-        Job::PrepareTree { task } => {
-            blocking(&context, move |context| Ok(context.trees.prepare_tree(&task)?.into())).await
-        }
-        Job::Snapshot { task, .. } => {
-            blocking(&context, move |context| Ok(context.trees.snapshot(&task, job.0)?.into())).await
-        }
-        Job::Merge { task, commit } => {
-            blocking(&context, move |context| Ok(context.trees.merge(&task, &commit)?.into())).await
-        }
-        Job::Land { method, message } => {
-            blocking(&context, move |context| land(context, method, &message)).await
-        }
+        break outcome;
     };
     let settled = matches!(outcome, JobOutcome::Verified { ballot: Ballot::Cast { .. } });
     context.send(Input::Performed { job, outcome }).await;
     if let Some((review, reviewer)) = seat.filter(|_| settled) {
         clear_seat(&context, seen, job, review, reviewer).await;
+    }
+}
+
+/// Performs a job one time.
+async fn once(context: &Arc<Context>, seen: &watch::Receiver<State>, job: JobId, what: Job) -> JobOutcome {
+    match what {
+        Job::Check { subject, commit, checks } => check(context, job, &subject, &commit, checks, seen).await,
+        Job::Verify { review, worker, answer } => {
+            let found = seen.borrow().reviews.get(&review).map(|state| state.review.clone());
+            let reviewer = seen.borrow().workers.get(&worker).map(|state| state.assignment.agent.clone());
+            match (found, reviewer) {
+                (Some(review), Some(reviewer)) => {
+                    blocking(context, move |context| verify(context, &review, &reviewer, answer)).await
+                }
+                _ => JobOutcome::Failed { why: "the review is unknown".to_owned() },
+            }
+        }
+        Job::PrepareTree { task } => {
+            blocking(context, move |context| Ok(context.trees.prepare_tree(&task)?.into())).await
+        }
+        Job::Snapshot { task, .. } => {
+            blocking(context, move |context| Ok(context.trees.snapshot(&task, job.0)?.into())).await
+        }
+        Job::Merge { task, commit } => {
+            blocking(context, move |context| Ok(context.trees.merge(&task, &commit)?.into())).await
+        }
+        Job::Land { method, message } => {
+            blocking(context, move |context| land(context, method, &message)).await
+        }
     }
 }
 

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use domain::State;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{Context, Message};
 
@@ -54,6 +56,25 @@ fn room(folder: &Path) -> Option<(u64, u64)> {
 #[cfg(not(unix))]
 fn room(_: &Path) -> Option<(u64, u64)> {
     None
+}
+
+/// How long something that found the disk full waits before it is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Waits a moment when this fault is a full disk, so that it may be tried again; `false` when it is another one, or when
+/// the session is being stopped.
+pub(super) async fn waited(context: &Context, seen: &watch::Receiver<State>, fault: &str) -> bool {
+    if !is_full(fault) || seen.borrow().stopping.is_some() || context.inbox.is_closed() {
+        return false;
+    }
+    warn!(%fault, "the disk is full; this is tried again");
+    tokio::time::sleep(RETRY).await;
+    true
+}
+
+/// Whether a fault says that the disk, or the user's share of it, is full: in the words of the system, which git repeats.
+fn is_full(fault: &str) -> bool {
+    fault.contains("No space left on device") || fault.contains("Disk quota exceeded")
 }
 
 /// Judges what is seen.
@@ -143,6 +164,19 @@ mod tests {
     fn a_small_disk_has_a_lower_floor() {
         check(MIB, &[(1, None), (0, Some(true)), (1, Some(false))]);
         check(GIB, &[(600, None), (520, Some(true)), (580, Some(false))]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_full_disk_is_told_from_other_faults() {
+        let words = |number| std::io::Error::from_raw_os_error(number).to_string();
+        for (number, full) in
+            [(libc::ENOSPC, true), (libc::EDQUOT, true), (libc::EIO, false), (libc::EROFS, false)]
+        {
+            let fault = format!("its files cannot be written: {}", words(number));
+            assert_eq!(is_full(&fault), full, "{fault}");
+        }
+        assert!(is_full("fatal: unable to write loose object file: No space left on device"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 
 use super::material::NoMaterial;
 use super::watchdog::{Finding, Patience, Seen, Watchdog, span};
-use super::{Context, home, material};
+use super::{Context, home, material, space};
 use crate::calls;
 use crate::door::Signal;
 use crate::private;
@@ -89,19 +89,26 @@ pub(super) async fn drive(
         return;
     };
     let files = Files::of(&context.folder, worker, &assignment);
-    let spec = match prepare(&context, &seen, worker, &assignment, &info, &files).await {
-        Ok(spec) => spec,
-        Err(Unprepared::Failed(why)) => return not_started(&context, worker, why).await,
-        Err(Unprepared::TreeMadeAnew(why)) => {
-            // As if the CLI had refused the session it was to continue: the next one begins from the tree.
-            let failure = if assignment.resume.is_some() { Failure::Config } else { Failure::Crashed };
-            return failed_to_start(&context, worker, why, failure).await;
+    let (running, argv) = loop {
+        let failed = match prepare(&context, &seen, worker, &assignment, &info, &files).await {
+            Ok(spec) => {
+                let argv = argv(&spec);
+                match context.processes.spawn(spec).await {
+                    Ok(running) => break (running, argv),
+                    Err(fault) => fault.to_string(),
+                }
+            }
+            Err(Unprepared::Failed(why)) => why,
+            Err(Unprepared::TreeMadeAnew(why)) => {
+                // As if the CLI had refused the session it was to continue: the next one begins from the tree.
+                let failure = if assignment.resume.is_some() { Failure::Config } else { Failure::Crashed };
+                return failed_to_start(&context, worker, why, failure).await;
+            }
+        };
+        // A full disk is no fault of the worker's: it costs no attempt.
+        if !space::waited(&context, &seen, &failed).await {
+            return not_started(&context, worker, failed).await;
         }
-    };
-    let argv = argv(&spec);
-    let running = match context.processes.spawn(spec).await {
-        Ok(running) => running,
-        Err(fault) => return not_started(&context, worker, fault.to_string()).await,
     };
     context.send(Input::Started { worker, process: running.identity().clone(), argv }).await;
     let reader = Reader::new(info.dialect).after(before);
