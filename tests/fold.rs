@@ -11,8 +11,12 @@ use std::path::Path;
 use domain::{Entry, State};
 use engine::journal;
 
+/// So many first entries are looked at one by one, and of the rest those at such a distance.
+const ALL_PREFIXES: usize = 2_000;
+const SOME_PREFIXES: usize = 50_000;
+
 /// A written journal can be read entry by entry, each says the same when it is written again, and whatever prefix is
-/// folded, one go or entry by entry, gives the same state.
+/// folded, one go or entry by entry, gives the same state. Of long journals not every prefix: that would be quadratic.
 #[track_caller]
 pub fn holds(folder: &Path) {
     let entries = journal::read(folder).unwrap();
@@ -23,6 +27,9 @@ pub fn holds(folder: &Path) {
         assert_eq!(serde_json::to_string(&again).unwrap(), text);
         assert_eq!(entry.seq.0, count as u64 + 1);
         live.apply(&again);
+        if ALL_PREFIXES < count && count % SOME_PREFIXES != 0 {
+            continue;
+        }
         let mut folded = State::default();
         entries[..=count].iter().for_each(|entry| folded.apply(entry));
         assert!(folded == live, "the fold differs at entry {}", entry.seq.0);

