@@ -182,6 +182,7 @@ async fn worker(processes: &Processes, folder: &Path) -> Result<Running, Fault> 
         record: folder.join("exit.json"),
         cookie: folder.display().to_string(),
         caps: Caps::default(),
+        sandboxed: false,
     };
     let running = processes.spawn(spec).await.map_err(|fault| Fault::from(fault.to_string()))?;
     let mut tail = Tail::open(&folder.join("out"), 0, running.end())?;

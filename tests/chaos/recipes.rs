@@ -32,6 +32,8 @@ mod r15;
 mod r2;
 #[path = "r3.rs"]
 mod r3;
+#[path = "sandbox.rs"]
+mod sandbox;
 #[path = "stop.rs"]
 mod stop;
 #[path = "torn_tail.rs"]
@@ -47,6 +49,7 @@ pub(crate) const ALL: &[Recipe] = &[
     ("r3", r3::run),
     ("preflight", preflight::run),
     ("stop", stop::run),
+    ("sandbox", sandbox::run),
     ("million", million::run),
     ("flood", flood::run),
     ("limits", limits::run),
@@ -66,6 +69,7 @@ pub(crate) const ALL: &[Recipe] = &[
 pub(crate) fn inner(recipe: &str, words: &[String]) -> ExitCode {
     match recipe {
         "r3" => r3::inner(words),
+        "sandbox" => sandbox::inner(words),
         "r15" => r15::inner(words),
         "writer" => writer::inner(words),
         _ => ExitCode::from(2),

@@ -49,6 +49,7 @@ impl Place {
             record: self.at("exit.json"),
             cookie: self.cookie(),
             caps,
+            sandboxed: false,
         }
     }
 

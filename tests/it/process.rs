@@ -51,6 +51,7 @@ impl Place {
             record: self.path("exit.json"),
             cookie: self.cookie(),
             caps: Caps::default(),
+            sandboxed: false,
         }
     }
 

@@ -47,6 +47,7 @@ fn own(folder: &Path, script: &str) -> Outcome {
             record: folder.join("exit.json"),
             cookie: folder.display().to_string(),
             caps: Caps::default(),
+            sandboxed: false,
         };
         let running = processes.spawn(spec).await?;
         let identity = serde_json::to_vec(running.identity())?;

@@ -16,6 +16,7 @@ mod reader;
 mod report;
 mod reset;
 mod run;
+mod sandbox;
 mod schema;
 mod version;
 
@@ -25,5 +26,6 @@ pub use home::Home;
 pub use launch::{AnswerShape, Launch, LaunchRequest, MCP_SERVER, McpServer, launch};
 pub use reader::{MOST_LINE, Reader};
 pub use report::report;
+pub use sandbox::{Confined, hosts};
 pub use schema::strict_schema;
 pub use version::{Tested, login_hint, tested, version_warning};

@@ -7,6 +7,7 @@ pub(crate) fn run(name: &str, rest: Vec<OsString>) -> Option<ExitCode> {
     // One line per command; each gets the words after its own name.
     match name {
         "guardian" => Some(ExitCode::from(engine::process::guardian_main(&rest))),
+        "confined" => Some(ExitCode::from(engine::sandbox::confined_main(&rest))),
         "mcp" => Some(crate::mcp::run(rest)),
         "demo-agent" => Some(crate::demo_agent::run(rest)),
         _ => None,

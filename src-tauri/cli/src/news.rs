@@ -36,6 +36,9 @@ pub(crate) fn session(
         if row.demo {
             first.more.push(view.text(Tone::Warn, "demo agents, no AI"));
         }
+        if let Some(level) = row.sandbox {
+            first.more.push(format!("sandbox {level}: {}", level.words()));
+        }
         if row.unsandboxed {
             first.more.push(view.text(Tone::Warn, "agents run without a sandbox, with your consent"));
         }

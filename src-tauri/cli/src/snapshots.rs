@@ -44,6 +44,7 @@ pub(crate) fn session(change: impl FnOnce(&mut SessionRow)) -> Row {
         landed: None,
         demo: false,
         unsandboxed: true,
+        sandbox: None,
         agents: vec![agent(Dialect::Claude), agent(Dialect::Codex)],
         checks: vec!["make check".to_owned()],
         began: at(0),

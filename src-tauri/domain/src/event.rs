@@ -84,6 +84,11 @@ pub enum Event {
         /// All of them.
         limits: crate::Limits,
     },
+    /// The sandbox was tested, before the first worker of this run: how far all of them are confined.
+    SandboxTested {
+        /// What it came to.
+        report: crate::SandboxReport,
+    },
     /// Another reviewer takes a seat whose reviewer cannot go on.
     SeatGiven {
         /// In which review.

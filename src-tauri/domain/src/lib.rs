@@ -19,6 +19,7 @@ mod review;
 #[cfg(test)]
 mod review_tests;
 mod row;
+mod sandbox;
 mod settings;
 mod state;
 mod step;
@@ -40,6 +41,7 @@ pub use prompt::{Material, prompt, writes};
 pub use question::*;
 pub use review::*;
 pub use row::*;
+pub use sandbox::*;
 pub use settings::*;
 pub use state::*;
 pub use step::{Effect, Input, Now, Step};

@@ -70,6 +70,8 @@ pub struct SessionRow {
     pub demo: bool,
     /// Agents run without a sandbox, with the user's consent.
     pub unsandboxed: bool,
+    /// How far agents are confined; `None` for demonstrations and sessions that were not tested.
+    pub sandbox: Option<crate::Level>,
     /// Agents that may work.
     pub agents: Vec<AgentInfo>,
     /// Check commands in force.

@@ -29,6 +29,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How the orchestrator repairs failures by itself.
     pub recovery: RecoveryRules,
+    /// How workers are confined.
+    pub sandbox: SandboxRules,
     /// Prices by model, for CLIs that tell no costs; these go before the built-in table ([`crate::prices`]).
     pub prices: BTreeMap<String, Price>,
 }
@@ -46,6 +48,8 @@ pub struct AgentSettings {
     pub args: Vec<String>,
     /// Variables added to the environment's allow-list.
     pub env: BTreeMap<String, String>,
+    /// Hosts it may reach besides those of its vendor: `name` (port 443) or `name:port`.
+    pub hosts: Vec<String>,
     /// The model; the CLI's own default when absent.
     pub model: Option<String>,
     /// How it speaks; needed for agents whose name is not a dialect's.
@@ -111,6 +115,39 @@ pub struct Limits {
     pub disk_free_mib: u64,
 }
 
+/// How the network of workers is confined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkRule {
+    /// Only hosts that are allowed, through the program's own proxy.
+    #[default]
+    AllowList,
+    /// Everything that the user reaches.
+    Open,
+}
+
+/// How workers are confined (`docs/SANDBOX.md`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(default, deny_unknown_fields)]
+pub struct SandboxRules {
+    /// Which hosts can be reached.
+    pub network: NetworkRule,
+    /// Hosts that every agent and the check commands may reach: `name` (port 443) or `name:port`.
+    pub hosts: Vec<String>,
+    /// Ports of this machine's loopback that can be reached: a model server of one's own.
+    pub local_ports: Vec<u16>,
+    /// Files and folders that can be read besides the system's programs and the toolchains on the PATH; absolute.
+    pub read: Vec<String>,
+    /// The same that can also be written.
+    pub write: Vec<String>,
+    /// Names at the top of a project that cannot be changed where they exist: what programs load unasked.
+    pub protect: Vec<String>,
+    /// The CLIs' logins may be written, so that a refreshed one goes back to the user.
+    pub refresh_logins: bool,
+}
+
 /// List price of a model, in US dollars per million tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -165,6 +202,7 @@ impl Default for Settings {
             review: ReviewRules::default(),
             limits: Limits::default(),
             recovery: RecoveryRules::default(),
+            sandbox: SandboxRules::default(),
             prices: BTreeMap::new(),
         }
     }
@@ -204,6 +242,7 @@ impl Default for AgentSettings {
             command: None,
             args: Vec::new(),
             env: BTreeMap::new(),
+            hosts: Vec::new(),
             model: None,
             dialect: None,
         }
@@ -235,6 +274,23 @@ impl Default for Limits {
             worker_memory_mib: 8_192,
             worker_processes: 512,
             disk_free_mib: 1_024,
+        }
+    }
+}
+
+impl Default for SandboxRules {
+    fn default() -> Self {
+        // What editors, agents and shells run or obey without asking (THREATS T1).
+        let protect =
+            [".claude", ".codex", ".gemini", ".agents", ".mcp.json", ".vscode", ".idea", ".husky", ".envrc"];
+        Self {
+            network: NetworkRule::AllowList,
+            hosts: Vec::new(),
+            local_ports: Vec::new(),
+            read: Vec::new(),
+            write: Vec::new(),
+            protect: protect.map(str::to_owned).into(),
+            refresh_logins: false,
         }
     }
 }

@@ -52,6 +52,9 @@ pub struct Summary {
     pub demo: bool,
     /// The user agreed to agents without a sandbox.
     pub unsandboxed: bool,
+    /// How far agents were confined: `L1` to `L3`; empty when not at all.
+    #[serde(default)]
+    pub sandbox: String,
 }
 
 /// A task.
@@ -161,6 +164,7 @@ pub fn summary(state: &State) -> Summary {
         warnings: state.warnings.iter().map(|(_, _, text)| text.clone()).collect(),
         demo: opened.as_ref().is_some_and(|opened| opened.demo),
         unsandboxed: opened.as_ref().is_some_and(|opened| opened.unsandboxed),
+        sandbox: state.sandbox.as_ref().map(|report| report.level.to_string()).unwrap_or_default(),
     }
 }
 

@@ -68,6 +68,10 @@ fn fill(state: &State, event: &Event, item: &mut TimelineItem) -> Option<()> {
                 String::new(),
             );
         }
+        Event::SandboxTested { report } => {
+            let text = format!("Sandbox {} ({}): {}", report.level, report.by, report.level.words());
+            set(TimelineKind::Session, text, report.misses.join("\n"));
+        }
         Event::SeatGiven { review, from, seat } => {
             set(
                 TimelineKind::Review,

@@ -9,13 +9,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use domain::{AgentName, AgentSettings, Dialect, ErrorCode, Settings, UserError};
+use domain::{AgentName, AgentSettings, Dialect, ErrorCode, SandboxRules, Settings, UserError};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
 };
 
-use crate::folders;
+use crate::{folders, sandbox};
 
 /// The file's name inside the program's configuration folder.
 pub const FILE_NAME: &str = "settings.toml";
@@ -294,6 +294,9 @@ fn fault(settings: &Settings) -> Option<Fault> {
     if let Some(folder) = settings.directories.iter().find(|folder| !Path::new(folder).is_absolute()) {
         return Some(Fault::new(&["directories"], format!("holds {folder:?}, which is no absolute path")));
     }
+    if let Some(fault) = sandbox_fault(&settings.sandbox) {
+        return Some(fault);
+    }
     if !settings.agents.contains_key(&settings.lead) {
         return Some(Fault::new(
             &["lead"],
@@ -301,6 +304,25 @@ fn fault(settings: &Settings) -> Option<Fault> {
         ));
     }
     settings.agents.iter().find_map(|(name, agent)| agent_fault(name, agent))
+}
+
+fn sandbox_fault(rules: &SandboxRules) -> Option<Fault> {
+    let at = |key: &str, what: String| Some(Fault::new(&["sandbox", key], what));
+    if let Some(host) = rules.hosts.iter().find(|host| !sandbox::is_host(host)) {
+        return at("hosts", format!("holds {host:?}, which is no host name; take `name` or `name:port`"));
+    }
+    if rules.local_ports.contains(&0) {
+        return at("local_ports", "holds 0, which is no port".to_owned());
+    }
+    for (key, paths) in [("read", &rules.read), ("write", &rules.write)] {
+        if let Some(path) = paths.iter().find(|path| !Path::new(path).is_absolute() || *path == "/") {
+            return at(key, format!("holds {path:?}; it must be an absolute path, and not the root"));
+        }
+    }
+    let plain =
+        |name: &&String| name.is_empty() || name.contains(['/', '\0']) || matches!(name.as_str(), "." | "..");
+    let name = rules.protect.iter().find(plain)?;
+    at("protect", format!("holds {name:?}, which is no name at the top of a project"))
 }
 
 fn agent_fault(name: &AgentName, agent: &AgentSettings) -> Option<Fault> {
@@ -331,6 +353,9 @@ fn agent_fault(name: &AgentName, agent: &AgentSettings) -> Option<Fault> {
     }
     if agent.model.as_ref().is_some_and(|model| model.trim().is_empty() || model.starts_with('-')) {
         return at("model", "names no model; leave it out for the CLI's own default".to_owned());
+    }
+    if let Some(host) = agent.hosts.iter().find(|host| !sandbox::is_host(host)) {
+        return at("hosts", format!("holds {host:?}, which is no host name; take `name` or `name:port`"));
     }
     if agent.args.iter().any(|arg| arg.contains('\0')) {
         return at("args", "holds a NUL character, which no program can be given".to_owned());

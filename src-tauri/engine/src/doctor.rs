@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use domain::{AgentInfo, Dialect, ErrorCode, Probe, ProbeState, Settings, UserError};
+use domain::{AgentInfo, Dialect, ErrorCode, Probe, ProbeState, SandboxReport, Settings, UserError};
 
 use crate::discover::{self, Environment};
 use crate::weakness::{self, Weakness};
@@ -57,6 +57,16 @@ pub struct Checkup {
     pub probes: Vec<Probe>,
     /// Agents that can work, in the order of their names.
     pub agents: Vec<AgentInfo>,
+}
+
+/// Adds how far agents would be confined, before what is said of the user.
+pub(crate) fn add_sandbox(probes: &mut Vec<Probe>, report: &SandboxReport) {
+    let mut probe = machine::sandbox(report);
+    if weakness::has(Weakness::NoProbes) {
+        probe.state = ProbeState::Ok;
+    }
+    let at = probes.iter().position(|probe| probe.name == "user").unwrap_or(probes.len());
+    probes.insert(at, probe);
 }
 
 /// The report in its parts.

@@ -19,7 +19,7 @@ use crate::process::Processes;
 use crate::session::{self, Handle, internal, usage};
 use crate::trees::{self, Trees};
 use crate::view::Views;
-use crate::{config, doctor, folders, sessions};
+use crate::{config, doctor, folders, sandbox, sessions};
 
 /// How long a `Watch` waits for something new.
 const WATCH: Duration = Duration::from_secs(20);
@@ -232,8 +232,16 @@ impl Engine {
             let env = discover::environment();
             // What is no folder has no repository; starting a session says what is wrong with it.
             let target = target.and_then(|target| Path::new(&target).canonicalize().ok());
-            let doctor::Checkup { probes, agents } =
-                doctor::probes(&settings, &options.workspace, target.as_deref(), &env);
+            let (checked, (report, _)) = std::thread::scope(|scope| {
+                let looked =
+                    scope.spawn(|| doctor::probes(&settings, &options.workspace, target.as_deref(), &env));
+                let tested =
+                    sandbox::assess(&options.orchestrate, &settings.sandbox, &env, &options.workspace);
+                (looked.join(), tested)
+            });
+            let gone = |_| internal("the doctor could not finish", "Try again.");
+            let doctor::Checkup { mut probes, agents } = checked.map_err(gone)?;
+            doctor::add_sandbox(&mut probes, &report);
             Ok(Response::Doctor { probes, agents })
         })
         .await

@@ -15,6 +15,7 @@ mod open;
 mod private;
 pub mod process;
 mod renew;
+pub mod sandbox;
 mod session;
 mod sessions;
 mod standing;

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use domain::{AgentInfo, ErrorCode, FORMAT, Input, Opened, Response, SessionId, Settings, State, UserError};
+use domain::{
+    AgentInfo, ErrorCode, FORMAT, Input, Level, Opened, Response, SandboxReport, SessionId, Settings, State,
+    UserError,
+};
 
 use crate::discover::{self, Environment};
 use crate::door::{Engine, Options, blocking, git, journal_error};
@@ -12,7 +15,7 @@ use crate::git::Git;
 use crate::journal::{CutTail, Journal, JournalError};
 use crate::session::{self, Start, internal};
 use crate::trees::{self, Trees};
-use crate::{doctor, private, renew};
+use crate::{doctor, private, renew, sandbox};
 
 impl Engine {
     pub(crate) async fn open(
@@ -27,15 +30,11 @@ impl Engine {
         let begun = blocking(move || {
             let env = discover::environment();
             let checked = doctor::preflight(&goal, Path::new(&target), &options.workspace, &settings, &env)?;
-            if !unsandboxed {
-                return Err(UserError {
-                    code: ErrorCode::Consent,
-                    message: "agents would run without a sandbox, with all the rights you have".to_owned(),
-                    hint: "Agree for this session with --unsandboxed (in the window: type the word it asks for), \
-                           or try `orchestrate demo`."
-                        .to_owned(),
-                });
-            }
+            let tested = if unsandboxed {
+                None
+            } else {
+                Some(confined(&options.orchestrate, &settings, &env, &checked.folders.workspace)?)
+            };
             let target = checked.folders.target;
             options.workspace = checked.folders.workspace;
             let checks = match &settings.checks[..] {
@@ -49,6 +48,7 @@ impl Engine {
                 agents: checked.agents,
                 warnings: checked.warnings,
                 unsandboxed,
+                tested,
                 demo: false,
             };
             begin(&options, settings, new, env)
@@ -71,6 +71,7 @@ impl Engine {
                 agents: agents::demo::agents(&options.orchestrate.to_string_lossy()),
                 warnings: vec!["These are demo agents: scripts, no AI.".to_owned()],
                 unsandboxed: false,
+                tested: None,
                 demo: true,
             };
             begin(&options, settings, new, env)
@@ -81,8 +82,10 @@ impl Engine {
 
     fn begin(&self, begun: Begun) -> Result<Response, UserError> {
         let session = begun.opened.session.clone();
-        let first = vec![Input::Open { opened: Box::new(begun.opened.clone()), warnings: begun.warnings }];
-        self.start(begun.journal, State::default(), begun.opened, first, begun.git, begun.env)?;
+        let mut first =
+            vec![Input::Open { opened: Box::new(begun.opened.clone()), warnings: begun.warnings }];
+        first.extend(begun.tested.iter().map(|(report, _)| Input::Sandbox(Box::new(report.clone()))));
+        self.start(begun.journal, State::default(), begun.opened, first, begun.git, begun.env, begun.tested)?;
         Ok(Response::Opened { session })
     }
 
@@ -94,9 +97,18 @@ impl Engine {
         first: Vec<Input>,
         git: Git,
         env: Environment,
+        tested: Option<Tested>,
     ) -> Result<(), UserError> {
         let inner = &self.inner;
         let session = opened.session.clone();
+        let sandbox = tested.map(|(report, bwrap)| sandbox::Start {
+            report,
+            bwrap,
+            orchestrate: inner.options.orchestrate.clone(),
+            rules: opened.settings.sandbox.clone(),
+            session: journal.folder().to_owned(),
+            target: PathBuf::from(&opened.target),
+        });
         let handle = session::start(Start {
             journal,
             state,
@@ -106,6 +118,7 @@ impl Engine {
             env,
             orchestrate: inner.options.orchestrate.clone(),
             processes: self.processes()?,
+            sandbox,
             settings: inner.settings.clone(),
             signals: inner.signals.clone(),
         })?;
@@ -122,7 +135,7 @@ impl Engine {
         let folder = self.folder(session)?;
         let (id, folds) = (session.clone(), Arc::clone(&self.inner.folds));
         let (orchestrate, settings) = (self.inner.options.orchestrate.clone(), self.inner.settings.clone());
-        let (journal, state, mut opened, mut news, cut, git, env) = blocking(move || {
+        let (journal, state, mut opened, mut news, cut, git, env, tested) = blocking(move || {
             let opened = take_up(&folds, &folder, &id);
             let (journal, state, cut) = opened.map_err(|fault| busy(&folder, journal_error(&fault)))?;
             let Some(opened) = &state.opened else {
@@ -134,7 +147,12 @@ impl Engine {
             renew::places(&state, opened, &folder)?;
             let env = discover::environment();
             let (opened, news) = renew::renewed(&state, opened, &settings, &env, &orchestrate);
-            Ok((journal, state, opened, news, cut, git()?, env))
+            let tested = if opened.unsandboxed || opened.demo || is_done(&state) {
+                None
+            } else {
+                Some(confined(&orchestrate, &opened.settings, &env, &folder)?)
+            };
+            Ok((journal, state, opened, news, cut, git()?, env, tested))
         })
         .await?;
         let cut = cut.map(|cut| {
@@ -150,7 +168,8 @@ impl Engine {
             opened.settings.limits = self.inner.settings.limits.clone();
             first.push(Input::Limits(Box::new(opened.settings.limits.clone())));
         }
-        self.start(journal, state, opened, first, git, env)
+        first.extend(tested.iter().map(|(report, _)| Input::Sandbox(Box::new(report.clone()))));
+        self.start(journal, state, opened, first, git, env, tested)
     }
 }
 
@@ -179,6 +198,38 @@ fn busy(folder: &Path, fault: UserError) -> UserError {
     }
 }
 
+/// What the self-test came to, and the program that confines.
+type Tested = (SandboxReport, PathBuf);
+
+/// Tests the sandbox; where there is none, only the user's consent begins a session.
+fn confined(
+    orchestrate: &Path,
+    settings: &Settings,
+    env: &Environment,
+    place: &Path,
+) -> Result<Tested, UserError> {
+    let (report, bwrap) = sandbox::assess(orchestrate, &settings.sandbox, env, place);
+    if report.level != Level::L0 {
+        return Ok((report, bwrap));
+    }
+    Err(UserError {
+        code: ErrorCode::Consent,
+        message: format!(
+            "agents would run without a sandbox, with all the rights you have: {}",
+            report.misses.join("; ")
+        ),
+        hint:
+            "Mend that, or agree for this session with --unsandboxed (in the window: type the word it asks \
+               for), or try `orchestrate demo`."
+                .to_owned(),
+    })
+}
+
+/// A session that is only looked at.
+fn is_done(state: &State) -> bool {
+    matches!(state.ended, Some((domain::Outcome::Done, _)))
+}
+
 struct New {
     goal: String,
     target: PathBuf,
@@ -186,6 +237,7 @@ struct New {
     agents: Vec<AgentInfo>,
     warnings: Vec<String>,
     unsandboxed: bool,
+    tested: Option<Tested>,
     demo: bool,
 }
 
@@ -195,6 +247,7 @@ struct Begun {
     warnings: Vec<String>,
     git: Git,
     env: Environment,
+    tested: Option<Tested>,
 }
 
 /// A new session's folder, trees and journal. The prompt is kept before anything else is tried (FIELD 9).
@@ -230,5 +283,5 @@ fn begin(options: &Options, settings: Settings, new: New, env: Environment) -> R
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let warnings = new.warnings.into_iter().chain(begun.warnings).collect();
-    Ok(Begun { journal, opened, warnings, git, env })
+    Ok(Begun { journal, opened, warnings, git, env, tested: new.tested })
 }

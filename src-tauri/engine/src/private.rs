@@ -42,7 +42,12 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");
     let temporary = path.with_file_name(name);
-    let mut file = options().write(true).create(true).truncate(true).open(&temporary)?;
+    // Made anew: in a folder that a worker writes to, a link in its place would lead to a file of the user's.
+    match std::fs::remove_file(&temporary) {
+        Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = options().write(true).create_new(true).open(&temporary)?;
     io::Write::write_all(&mut file, content)?;
     file.sync_all()?;
     std::fs::rename(&temporary, path)?;

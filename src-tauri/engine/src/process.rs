@@ -15,6 +15,8 @@ mod framer;
 #[cfg(unix)]
 mod guardian;
 #[cfg(unix)]
+mod inside;
+#[cfg(unix)]
 mod meter;
 mod order;
 #[cfg_attr(target_os = "linux", path = "process/linux.rs")]
@@ -32,6 +34,8 @@ mod unix;
 #[cfg(unix)]
 mod watch;
 
+#[cfg(target_os = "linux")]
+pub(crate) use alive::tree_below;
 pub use alive::{boot, cookies, is_alive, own_identity};
 pub use caps::{Caps, Limited, TreeUsage};
 pub use command::{CommandEnd, CommandSpec};
@@ -41,6 +45,8 @@ pub use guardian::guardian_main;
 #[cfg(windows)]
 pub use platform::guardian_main;
 pub use record::ExitRecord;
+#[cfg(target_os = "linux")]
+pub(crate) use spawn::arguments as guardian_arguments;
 pub use spawn::{Ended, Processes, Running};
 pub use spec::{COOKIE, SpawnError, Spec};
 pub use sweep::{Swept, sweep};

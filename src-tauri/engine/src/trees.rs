@@ -16,6 +16,7 @@ mod error;
 mod freeze;
 mod inspect;
 mod landing;
+mod lend;
 mod merge;
 mod names;
 mod owned;
@@ -38,6 +39,7 @@ pub use begin::Begun;
 pub use diff::{Diff, MOST_DIFF};
 pub use error::TreeError;
 pub use inspect::{inspect, sane};
+pub use lend::Lent;
 pub use owned::Removed;
 
 use crate::git::{Git, Repository};

@@ -22,17 +22,20 @@ pub enum Weakness {
     NoProbes,
     /// What could not be written counts as written.
     IgnoreWriteErrors,
+    /// Workers that should be in a sandbox are not.
+    NoSandbox,
 }
 
 impl Weakness {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::NoGuardian,
         Self::NoSync,
         Self::WallClock,
         Self::NoLock,
         Self::NoProbes,
         Self::IgnoreWriteErrors,
+        Self::NoSandbox,
     ];
 
     /// Its name for the program `orchestrate-weakened`.
@@ -45,6 +48,7 @@ impl Weakness {
             Self::NoLock => "no_lock",
             Self::NoProbes => "no_probes",
             Self::IgnoreWriteErrors => "ignore_write_errors",
+            Self::NoSandbox => "no_sandbox",
         }
     }
 

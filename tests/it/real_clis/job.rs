@@ -30,6 +30,8 @@ pub(crate) struct Job {
     settings: PathBuf,
     /// What the product is started by: nothing, or a program that gives up rights.
     by: &'static [&'static str],
+    /// What lets agents run without a sandbox: the user's consent.
+    consent: &'static [&'static str],
     /// What the product finds in its environment besides.
     pub(crate) env: BTreeMap<String, String>,
 }
@@ -53,7 +55,7 @@ impl Job {
         let settings = kit.home().join("settings.toml");
         fs::write(&settings, kit.settings(agents)).unwrap();
         let workspace = kit.home().join("sessions");
-        Self { kit, project, workspace, settings, by: &[], env: BTreeMap::new() }
+        Self { kit, project, workspace, settings, by: &[], consent: &["--unsandboxed"], env: BTreeMap::new() }
     }
 
     /// Makes the project a git repository with one commit.
@@ -89,6 +91,22 @@ impl Job {
         Self { by: &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], ..self }
     }
 
+    /// Nobody agrees to anything, so the agents run in the sandbox; of this machine it reaches the model server.
+    pub(crate) fn in_the_sandbox(self) -> Self {
+        let port = self.kit.server.address().port();
+        self.set(|settings| format!("{settings}\n[sandbox]\nlocal_ports = [{port}]\n"));
+        let by_nobody = if rustix::process::geteuid().is_root() { self.run_by_nobody() } else { self };
+        Self { consent: &[], ..by_nobody }
+    }
+
+    /// What the agents asked the way out of their network for.
+    pub(crate) fn egress(&self) -> Vec<Value> {
+        let folders = fs::read_dir(&self.workspace).into_iter().flatten().flatten();
+        let text: String =
+            folders.filter_map(|it| fs::read_to_string(it.path().join("egress.jsonl")).ok()).collect();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// Runs git in the project, as its user would.
     pub(crate) fn git(&self, arguments: &[&str]) -> String {
         let mut git = Command::new("git");
@@ -106,7 +124,7 @@ impl Job {
 
     /// Starts a session and waits for its end.
     pub(crate) fn start(&self) -> Ended {
-        self.run(&[GOAL, "--unsandboxed", "--yes", "--no-dashboard"])
+        self.run(&[&[GOAL, "--yes", "--no-dashboard"], self.consent].concat())
     }
 
     /// Runs the product with `--json` on the project.

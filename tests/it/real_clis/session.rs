@@ -1,7 +1,7 @@
 //! Whole sessions: the real product, the real CLIs (issue 2, "Must show" 2 to 5).
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use acceptance::clis::on_loopback;
 use acceptance::model_server::Record;
@@ -117,6 +117,35 @@ fn an_ordinary_users_agents_have_the_tools_too() {
         return;
     }
     on_loopback("real_clis::session::an_ordinary_users_agents_have_the_tools_too", as_an_ordinary_user);
+}
+
+/// Level L3 without anybody's consent: issue 4, "Must show" 6.
+fn confined(bin: PathBuf) {
+    let job = Job::new(bin, "main-job", "slugs", &[Claude, Codex, Gemini]).in_git().in_the_sandbox();
+    let ended = job.start();
+    ended.expect(0, "done");
+    accepted(&ended, &[("t1", "gemini"), ("t2", "claude"), ("t3", "codex")]);
+    mended(&ended, "gemini");
+    channels(&job.asked());
+    assert_eq!((&ended.summary["unsandboxed"], &ended.summary["sandbox"]), (&false.into(), &"L3".into()));
+    let server = job.kit.server.address().to_string();
+    let asked = job.egress();
+    for agent in ["claude", "codex", "gemini"] {
+        let served =
+            asked.iter().any(|it| it["who"] == agent && it["target"] == *server && it["allowed"] == true);
+        assert!(served, "{agent} reached its model through the proxy: {asked:?}");
+    }
+    let elsewhere = asked.iter().filter(|it| it["allowed"] == true && it["target"] != *server).count();
+    assert_eq!(elsewhere, 0, "{asked:?}");
+}
+
+#[test]
+fn three_vendors_do_the_main_job_in_the_sandbox() {
+    if !Path::new("/usr/bin/bwrap").exists() {
+        acceptance::clis::eprint("SKIPPED: bubblewrap is not installed.");
+        return;
+    }
+    on_loopback("real_clis::session::three_vendors_do_the_main_job_in_the_sandbox", confined);
 }
 
 on_loopback!(the_lead_may_hand_in_its_plan_by_tool, |bin| {

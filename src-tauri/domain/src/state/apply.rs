@@ -28,6 +28,8 @@ impl State {
                 self.cut_off = *crashed;
                 self.crashes.extend(crashed.then_some(at));
                 self.safe_mode = *safe;
+                // Tested anew in each run.
+                self.sandbox = None;
                 self.session_seq = seq;
             }
             Event::SessionReady => self.resuming = false,
@@ -46,6 +48,10 @@ impl State {
             }
             Event::WorkerLimited { worker, text, .. } => {
                 self.edit_worker(*worker, seq, |state| state.limited = Some(text.clone()));
+            }
+            Event::SandboxTested { report } => {
+                self.sandbox = Some(report.clone());
+                self.session_seq = seq;
             }
             Event::ClockMoved { by_ms, .. } => self.clock_moved(seq, *by_ms),
             Event::SeatGiven { review, from, seat } => {

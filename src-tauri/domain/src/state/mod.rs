@@ -83,6 +83,8 @@ pub struct State {
     pub crashes: Vec<Timestamp>,
     /// Nothing is started before the user agrees.
     pub safe_mode: bool,
+    /// How far this run's workers are confined; `None` when the sandbox was not tested, so not at all.
+    pub sandbox: Option<crate::SandboxReport>,
     /// Agents whose quota is used up, until when.
     pub gates: BTreeMap<AgentName, Gate>,
 }

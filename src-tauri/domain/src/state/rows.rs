@@ -127,6 +127,7 @@ impl State {
             landed: self.landed.as_ref().map(|(branch, _)| branch.clone()),
             demo: opened.demo,
             unsandboxed: opened.unsandboxed,
+            sandbox: self.sandbox.as_ref().map(|report| report.level),
             agents: opened.agents.clone(),
             checks: opened.checks.clone(),
             began: self.began,

@@ -41,6 +41,8 @@ pub enum Input {
     },
     /// The user's limits as they are now, after [`Input::Resume`]: one that was reached can be raised.
     Limits(Box<crate::Limits>),
+    /// What the self-test of the sandbox came to, right after [`Input::Open`] or [`Input::Resume`].
+    Sandbox(Box<crate::SandboxReport>),
     /// All that is left of the last run has been read.
     Ready,
     /// The engine made the process.
@@ -203,6 +205,11 @@ impl Next<'_> {
                     self.emit(Event::LimitsChanged { limits: *limits });
                 }
             }
+            // A finished session that is only looked at starts nobody.
+            Input::Sandbox(report) if self.state.ended.is_none() => {
+                self.emit(Event::SandboxTested { report: *report });
+            }
+            Input::Sandbox(_) => {}
             Input::Ready if self.state.resuming => self.ready(),
             Input::Ready => {}
             Input::Started { worker, process, argv } => {

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::Path, thread, time::Duration};
 
-use domain::{Probe, ProbeState};
+use domain::{Level, Probe, ProbeState, SandboxReport};
 
 use super::{
     probe, project, sandbox,
@@ -52,12 +52,6 @@ pub(super) fn probes(workspace: &Path, target: Option<&Path>, env: &Environment)
         probes.extend(system::cgroups().map(|found| cgroups(&found)));
         probes.extend(system::namespaces().map(namespaces));
         probes.extend(bubblewrap.join().ok().flatten());
-        probes.push(probe(
-            "sandbox",
-            ProbeState::Warning,
-            "Level 0: this version runs agents without a sandbox, so they can change every file you can change.",
-            "Give your consent for each session: --unsandboxed, or the field in the window.",
-        ));
         probes.push(user(system::is_root()));
         probes.extend(bus.join().ok().flatten());
         probes.push(loopback(&system::loopback()));
@@ -249,6 +243,20 @@ pub(super) fn bubblewrap(test: Option<Result<String, String>>) -> Option<Probe> 
             probe(name, ProbeState::Warning, format!("The sandbox's self-test failed: {why}."), fix)
         }
     })
+}
+
+/// How far agents would be confined.
+pub(super) fn sandbox(report: &SandboxReport) -> Probe {
+    let name = "sandbox";
+    if report.level == Level::L0 {
+        let text =
+            format!("Level L0: agents would run with all the rights you have: {}.", report.misses.join("; "));
+        let fix =
+            "Mend that, or give your consent for each session: --unsandboxed, or the field in the window.";
+        return probe(name, ProbeState::Warning, text, fix);
+    }
+    let text = format!("Level {} by {}: {}.", report.level, report.by, report.level.words());
+    probe(name, ProbeState::Ok, text, "")
 }
 
 pub(super) fn user(root: bool) -> Probe {

@@ -72,6 +72,7 @@ impl Repository {
             operation: operation.to_owned(),
             arguments: Vec::new(),
             index: None,
+            borrowed: None,
             input: Vec::new(),
             accepted: None,
             most: MOST_OUTPUT,
@@ -87,6 +88,7 @@ pub struct Call<'r> {
     operation: String,
     arguments: Vec<OsString>,
     index: Option<PathBuf>,
+    borrowed: Option<PathBuf>,
     input: Vec<u8>,
     accepted: Option<i32>,
     most: usize,
@@ -136,6 +138,13 @@ impl Call<'_> {
     #[must_use]
     pub fn index(mut self, index: &Path) -> Self {
         self.index = Some(index.to_owned());
+        self
+    }
+
+    /// Objects of this folder count as the repository's own.
+    #[must_use]
+    pub fn borrowing(mut self, objects: &Path) -> Self {
+        self.borrowed = Some(objects.to_owned());
         self
     }
 
@@ -229,6 +238,11 @@ impl Call<'_> {
             if let Some(place) = place {
                 command.env(name, place);
             }
+        }
+        if let Some(objects) = &self.borrowed {
+            // A list parted by colons, unless it is quoted.
+            let quoted = objects.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
+            command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", format!("\"{quoted}\""));
         }
         for (at, (key, value)) in self.settings()?.into_iter().enumerate() {
             command.env(format!("GIT_CONFIG_KEY_{at}"), key).env(format!("GIT_CONFIG_VALUE_{at}"), value);

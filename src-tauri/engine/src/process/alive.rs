@@ -23,6 +23,17 @@ pub fn own_identity() -> ProcessIdentity {
     ProcessIdentity { pid, started, boot: platform::boot() }
 }
 
+/// Everything below a process that lives now.
+#[cfg(target_os = "linux")]
+pub(crate) fn tree_below(pid: u32) -> Vec<ProcessIdentity> {
+    let identity = |process: super::table::Process| ProcessIdentity {
+        pid: process.pid,
+        started: process.started,
+        boot: platform::boot(),
+    };
+    platform::tree(pid).into_iter().filter(|process| !process.zombie).map(identity).collect()
+}
+
 /// The name of this boot; empty where the system does not tell.
 #[must_use]
 pub fn boot() -> String {

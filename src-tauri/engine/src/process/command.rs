@@ -11,6 +11,7 @@ use domain::{Exit, ExitCause};
 
 use super::{Caps, Processes, SpawnError, Spec};
 use crate::private;
+use crate::sandbox::{Needs, Sandbox};
 
 /// A command of a shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,25 +52,40 @@ impl Processes {
     /// # Errors
     /// [`SpawnError`].
     pub async fn run_command(&self, spec: CommandSpec) -> Result<CommandEnd, SpawnError> {
+        self.run_confined(spec, None).await
+    }
+
+    /// The same in a sandbox, where there is one.
+    pub(crate) async fn run_confined(
+        &self,
+        spec: CommandSpec,
+        sandbox: Option<(&Sandbox, &Needs<'_>)>,
+    ) -> Result<CommandEnd, SpawnError> {
         let emptied = private::options().write(true).create(true).truncate(true).open(&spec.log);
         drop(emptied.map_err(|error| SpawnError::file(&spec.log, &error))?);
         let (shell, flag) = if cfg!(windows) { ("cmd.exe", "/C") } else { ("/bin/sh", "-c") };
         let mut record = spec.log.clone().into_os_string();
         record.push(".exit.json");
-        let running = self
-            .spawn(Spec {
-                program: shell.into(),
-                args: vec![flag.into(), spec.command.into()],
-                env: spec.env,
-                cwd: spec.cwd,
-                stdin: None,
-                stdout: spec.log.clone(),
-                stderr: spec.log.clone(),
-                record: record.into(),
-                cookie: spec.cookie,
-                caps: Caps { wall: Some(spec.timeout), ..Caps::default() },
-            })
-            .await?;
+        let plain = Spec {
+            program: shell.into(),
+            args: vec![flag.into(), spec.command.into()],
+            env: spec.env,
+            cwd: spec.cwd,
+            stdin: None,
+            stdout: spec.log.clone(),
+            stderr: spec.log.clone(),
+            record: record.into(),
+            cookie: spec.cookie,
+            caps: Caps { wall: Some(spec.timeout), ..Caps::default() },
+            sandboxed: false,
+        };
+        let confined = match sandbox {
+            Some((sandbox, needs)) => {
+                sandbox.confine(plain, needs).map_err(|error| SpawnError::file(&spec.log, &error))?
+            }
+            None => plain,
+        };
+        let running = self.spawn(confined).await?;
         let end = running.end().wait().await;
         let output = match &end.why {
             Some(why) if end.exit.cause == ExitCause::NotStarted => why.clone(),

@@ -9,10 +9,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use domain::{Exit, ExitCause};
-use rustix::process::{Pid, Signal, WaitStatus};
+use rustix::process::{Pid, Signal};
 
 use super::caps::millis;
 use super::cgroup::Cgroup;
+use super::inside::Filters;
 use super::spawn::is_passing;
 use super::watch::{Watch, app_is_gone};
 use super::{Caps, ExitRecord, Limited, TreeUsage, clock, meter, platform, unix};
@@ -23,7 +24,7 @@ const RETRY: Duration = Duration::from_millis(50);
 const RETRIES: u32 = 7;
 
 /// Runs as a guardian until the worker and all it started are gone, and leaves the exit record. Arguments:
-/// `--record FILE [--stdin FILE] [--cwd DIR] [--caps JSON] -- PROGRAM ARGUMENT…`; standard input is the control line,
+/// `--record FILE [--stdin FILE] [--cwd DIR] [--caps JSON] [--sandboxed] -- PROGRAM ARGUMENT…`; standard input is the control line,
 /// standard output and error are the worker's and are never written to.
 ///
 /// Gives the exit status: 0 when the record is written, 1 when not, 2 for wrong arguments.
@@ -42,6 +43,7 @@ struct Charge {
     stdin: Option<PathBuf>,
     cwd: Option<PathBuf>,
     caps: Caps,
+    sandboxed: bool,
     command: Vec<OsString>,
 }
 
@@ -54,6 +56,10 @@ impl Charge {
             if name == "--" {
                 charge.command = args.cloned().collect();
                 return (!charge.command.is_empty() && charge.record.is_absolute()).then_some(charge);
+            }
+            if name == "--sandboxed" {
+                charge.sandboxed = true;
+                continue;
             }
             let value = args.next()?;
             match name {
@@ -85,7 +91,7 @@ impl Charge {
         if let Some(group) = &mut group {
             group.keep_joined(worker.as_raw_nonzero().get().unsigned_abs());
         }
-        let mut watch = Watch::new(worker, self.caps, group);
+        let mut watch = Watch::new(worker, self.caps, group, self.sandboxed);
         watch.until_over();
         let (killed, left) = watch.clear();
         let (user, system, peak_rss_kib) = unix::usage_of_children();
@@ -110,8 +116,7 @@ impl Charge {
     fn why(&self, watch: &mut Watch, peak_rss_kib: u64) -> Option<String> {
         let failed = watch.status.is_some_and(|status| status.exit_status() != Some(0));
         if watch.why.is_none() && watch.cause.is_none() && failed {
-            let by_file =
-                watch.status.and_then(WaitStatus::terminating_signal) == Some(Signal::XFSZ.as_raw());
+            let by_file = watch.exit().signal == Some(Signal::XFSZ.as_raw());
             let peak = peak_rss_kib * 1024;
             watch.why = if let Some(most) = self.caps.file.filter(|_| by_file) {
                 Some(format!("file size: more than {} MiB", most >> 20))
@@ -164,7 +169,9 @@ impl Charge {
             None => Stdio::null(),
         };
         let mut command = Command::new(program);
-        command.args(&self.command[1..]).stdin(stdin);
+        let filters =
+            if self.sandboxed { Filters::open().map_err(|why| (why, false))? } else { Filters::default() };
+        command.args(&filters.args).args(&self.command[1..]).stdin(stdin);
         if let Some(cwd) = &self.cwd {
             // A missing folder would be reported as a missing program.
             if !cwd.is_dir() {
@@ -172,7 +179,8 @@ impl Charge {
             }
             command.current_dir(cwd);
         }
-        unix::prepare_worker(&mut command, group.map(Cgroup::doors).unwrap_or_default(), &self.caps);
+        let doors = group.map(Cgroup::doors).unwrap_or_default();
+        unix::prepare_worker(&mut command, doors, &self.caps, filters.files);
         command.spawn().map_err(|error| cannot(program, error))
     }
 }

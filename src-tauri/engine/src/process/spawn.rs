@@ -270,10 +270,12 @@ fn start(program: &Path, leading: &[OsString], spec: &Spec, runtime: &Handle) ->
     })
 }
 
-fn arguments(spec: &Spec) -> Vec<OsString> {
+/// What a guardian is told of its worker.
+pub(crate) fn arguments(spec: &Spec) -> Vec<OsString> {
     let mut args: Vec<OsString> = vec!["--record".into(), spec.record.clone().into()];
     args.extend(["--cwd".into(), spec.cwd.clone().into()]);
     args.extend(spec.stdin.iter().flat_map(|stdin| ["--stdin".into(), stdin.clone().into()]));
+    args.extend(spec.sandboxed.then(|| "--sandboxed".into()));
     args.extend(["--caps".into(), serde_json::to_string(&spec.caps).unwrap_or_default().into()]);
     args.extend(["--".into(), spec.program.clone().into()]);
     args.extend(spec.args.iter().cloned());

@@ -32,6 +32,8 @@ pub struct Spec {
     pub cookie: String,
     /// What it and all it starts may use; crossing one ends it without grace, as [`Limit`](domain::ExitCause::Limit).
     pub caps: Caps,
+    /// The program is bubblewrap: its guardian gives it the filters of system calls, and speaks to the worker inside.
+    pub sandboxed: bool,
 }
 
 /// Why a process could not be started.

@@ -65,8 +65,9 @@ pub(super) fn detach(command: &mut Command, closed: bool) {
 }
 
 /// Lets a worker lead its own session, and end should its guardian be killed; puts it into its control groups
-/// (whose `doors` are files that take a pid) and under those limits that the kernel has for single processes.
-pub(super) fn prepare_worker(command: &mut Command, doors: Vec<File>, caps: &Caps) {
+/// (whose `doors` are files that take a pid) and under those limits that the kernel has for single processes. It inherits
+/// what is `kept`.
+pub(super) fn prepare_worker(command: &mut Command, doors: Vec<File>, caps: &Caps, kept: Vec<OwnedFd>) {
     let guardian = rustix::process::getpid();
     let (file, data) = (caps.file, caps.memory.map(|most| most.saturating_mul(2)));
     let prepare = move || {
@@ -91,6 +92,9 @@ pub(super) fn prepare_worker(command: &mut Command, doors: Vec<File>, caps: &Cap
             }
         }
         close_others();
+        for file in &kept {
+            rustix::io::fcntl_setfd(file, rustix::io::FdFlags::empty())?;
+        }
         Ok(())
     };
     let _ = guardian;

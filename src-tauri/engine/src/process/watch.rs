@@ -12,7 +12,7 @@ use super::cgroup::Cgroup;
 use super::meter::Meter;
 use super::order::{self, Order, Said};
 use super::table::Process;
-use super::{Caps, Limited, TreeUsage, clock, platform};
+use super::{Caps, Limited, TreeUsage, clock, inside, platform};
 
 /// How often orphans are reaped when nothing else happens.
 const TICK: Duration = Duration::from_millis(250);
@@ -32,6 +32,8 @@ const REPORT: Duration = Duration::from_millis(900);
 /// A worker under watch.
 pub(super) struct Watch {
     worker: Pid,
+    /// The worker is bubblewrap, with the real one inside.
+    sandboxed: bool,
     group: Option<Cgroup>,
     meter: Meter,
     /// Frozen by the app.
@@ -48,10 +50,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(worker: Pid, caps: Caps, group: Option<Cgroup>) -> Self {
+    pub(super) fn new(worker: Pid, caps: Caps, group: Option<Cgroup>, sandboxed: bool) -> Self {
         let now = clock::awake();
         Self {
             worker,
+            sandboxed,
             group,
             meter: Meter::new(caps, now),
             frozen: false,
@@ -77,7 +80,7 @@ impl Watch {
             }
             if self.terminate_at.is_some_and(|at| at <= now) {
                 self.terminate_at = None;
-                let _ = rustix::process::kill_process(self.worker, Signal::TERM);
+                self.ask(Signal::TERM);
             }
             self.limits(now);
             if self.kill_at.is_some_and(|at| at <= now) {
@@ -162,11 +165,20 @@ impl Watch {
                 let signal = if interrupt { Signal::INT } else { Signal::TERM };
                 self.terminate_at = interrupt.then_some(now + grace * 3 / 5);
                 // To the CLI alone: it decides what becomes of its children. It is not reaped yet, so the pid is its own.
-                let _ = rustix::process::kill_process(self.worker, signal);
+                self.ask(signal);
             }
             Order::Kill { cause } => self.doomed(cause, Some(clock::awake())),
             Order::Freeze => self.set_frozen(true),
             Order::Thaw => self.set_frozen(false),
+        }
+    }
+
+    /// Tells the worker itself, and nothing that it started.
+    fn ask(&self, signal: Signal) {
+        if self.sandboxed {
+            inside::signal(self.worker, signal);
+        } else {
+            let _ = rustix::process::kill_process(self.worker, signal);
         }
     }
 
@@ -280,11 +292,12 @@ impl Watch {
     }
 
     pub(super) fn exit(&self) -> Exit {
-        Exit {
+        let exit = Exit {
             code: self.status.and_then(WaitStatus::exit_status),
             signal: self.status.and_then(WaitStatus::terminating_signal),
             cause: self.cause.unwrap_or(ExitCause::Left),
-        }
+        };
+        if self.sandboxed { inside::exit(exit) } else { exit }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod clocks;
+mod confine;
 mod control;
 mod home;
 mod material;
@@ -32,6 +33,7 @@ use crate::door::Signal;
 use crate::git::Git;
 use crate::journal::Journal;
 use crate::process::Processes;
+use crate::sandbox::{self, Sandbox};
 use crate::trees::Trees;
 use crate::weakness::{self, Weakness};
 
@@ -66,6 +68,8 @@ pub(crate) struct Context {
     pub(crate) settings: Settings,
     pub(crate) orchestrate: PathBuf,
     pub(crate) processes: Processes,
+    /// What its workers run in; `None` with the user's consent, and in demonstrations.
+    pub(crate) sandbox: Option<Sandbox>,
     pub(crate) inbox: mpsc::Sender<Message>,
     pub(crate) signals: broadcast::Sender<Signal>,
 }
@@ -109,6 +113,7 @@ pub(crate) struct Start {
     pub(crate) settings: Settings,
     pub(crate) orchestrate: PathBuf,
     pub(crate) processes: Processes,
+    pub(crate) sandbox: Option<sandbox::Start>,
     pub(crate) signals: broadcast::Sender<Signal>,
 }
 
@@ -117,7 +122,8 @@ pub(crate) struct Start {
 /// # Errors
 /// When its trees are not what they were.
 pub(crate) fn start(start: Start) -> Result<Handle, UserError> {
-    let Start { journal, state, opened, first, git, env, settings, orchestrate, processes, signals } = start;
+    let Start { journal, state, opened, first, git, env, settings, orchestrate, processes, sandbox, signals } =
+        start;
     let folder = journal.folder().to_owned();
     let trees = Trees::open(&git, Path::new(&opened.target), &folder, &opened.session, &opened.trees)
         .map_err(|fault| internal(&fault.to_string(), "Look at the repository, then resume the session."))?;
@@ -134,6 +140,7 @@ pub(crate) fn start(start: Start) -> Result<Handle, UserError> {
         settings,
         orchestrate,
         processes,
+        sandbox: sandbox.map(Sandbox::new),
         inbox: inbox.clone(),
         signals,
     });

@@ -11,7 +11,7 @@ use domain::{
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::{Context, space};
+use super::{Context, confine, space};
 use crate::evidence;
 use crate::private;
 use crate::process::{CommandEnd, CommandSpec};
@@ -160,7 +160,7 @@ fn file(root: &Path, path: &str, check: Check) -> CheckResult {
     CheckResult { check, passed: found.is_some(), exit_code: None, output }
 }
 
-async fn command(context: &Context, root: &Path, run: &str, name: &str, check: Check) -> CheckResult {
+async fn command(context: &Arc<Context>, root: &Path, run: &str, name: &str, check: Check) -> CheckResult {
     let minutes = context.opened.settings.limits.check_minutes;
     let logs = context.folder.join("checks");
     if let Err(fault) = private::folder(&logs) {
@@ -178,14 +178,14 @@ async fn command(context: &Context, root: &Path, run: &str, name: &str, check: C
         log: logs.join(format!("{name}.log")),
         cookie: format!("{}/{name}", context.opened.session),
     };
-    match context.processes.run_command(wanted).await {
+    match confine::command(context, wanted).await {
         Ok(CommandEnd { exit_code, output, timed_out, .. }) => {
             let text = agents::clean(&output);
             let text = if timed_out { format!("{text}\nstopped after {minutes} minutes") } else { text };
             let passed = exit_code == Some(0) && !timed_out;
             CheckResult { check, passed, exit_code, output: domain::tail(&text, MOST_OUTPUT) }
         }
-        Err(fault) => CheckResult { check, passed: false, exit_code: None, output: fault.to_string() },
+        Err(fault) => CheckResult { check, passed: false, exit_code: None, output: fault },
     }
 }
 

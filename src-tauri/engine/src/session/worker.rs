@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 
 use super::material::NoMaterial;
 use super::watchdog::{Finding, Patience, Seen, Watchdog, span};
-use super::{Context, home, material, space};
+use super::{Context, confine, home, material, space};
 use crate::calls;
 use crate::door::Signal;
 use crate::private;
@@ -91,13 +91,10 @@ pub(super) async fn drive(
     let files = Files::of(&context.folder, worker, &assignment);
     let (running, argv) = loop {
         let failed = match prepare(&context, &seen, worker, &assignment, &info, &files).await {
-            Ok(spec) => {
-                let argv = argv(&spec);
-                match context.processes.spawn(spec).await {
-                    Ok(running) => break (running, argv),
-                    Err(fault) => fault.to_string(),
-                }
-            }
+            Ok((spec, argv)) => match context.processes.spawn(spec).await {
+                Ok(running) => break (running, argv),
+                Err(fault) => fault.to_string(),
+            },
             Err(Unprepared::Failed(why)) => why,
             Err(Unprepared::TreeMadeAnew(why)) => {
                 // As if the CLI had refused the session it was to continue: the next one begins from the tree.
@@ -164,7 +161,7 @@ async fn prepare(
     assignment: &Assignment,
     info: &AgentInfo,
     files: &Files,
-) -> Result<Spec, Unprepared> {
+) -> Result<(Spec, Vec<String>), Unprepared> {
     let wanted = material::wanted(&seen.borrow(), worker).ok_or("its task has no tree")?;
     let looked = {
         let context = Arc::clone(context);
@@ -181,7 +178,7 @@ async fn prepare(
         home::fill(&home).map_err(|fault| format!("its home cannot be made: {fault}"))?;
     }
     write_files(files, &launch).map_err(|fault| format!("its files cannot be written: {fault}"))?;
-    Ok(Spec {
+    let spec = Spec {
         program: launch.program,
         args: launch.args.into_iter().map(Into::into).collect(),
         env: launch.env.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
@@ -192,7 +189,10 @@ async fn prepare(
         record: files.record.clone(),
         cookie: cookie(context, worker),
         caps: caps(&context.opened.settings.limits),
-    })
+        sandboxed: false,
+    };
+    let argv = argv(&spec);
+    Ok((confine::worker(context, assignment, info, files, spec).await?, argv))
 }
 
 /// The limits of one worker that its guardian sees to.

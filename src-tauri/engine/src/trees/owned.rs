@@ -167,6 +167,7 @@ impl Trees {
     }
 
     pub(super) fn remove(&self, worktree: OwnedWorktree) -> Result<Removed, TreeError> {
+        self.take_back(&worktree)?;
         let saved = self.save(&worktree)?;
         {
             let _alone = self.alone()?;
@@ -231,6 +232,11 @@ fn move_aside(path: &Path) -> Result<(), TreeError> {
 }
 
 impl OwnedWorktree {
+    /// Its administrative folder.
+    pub(super) fn admin(&self) -> &Path {
+        &self.admin
+    }
+
     /// Whether the worktree's `.git` is still the file that leads to our repository.
     pub(super) fn points_home(&self) -> bool {
         let pointer = self.path.join(".git");

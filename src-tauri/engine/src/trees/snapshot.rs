@@ -35,6 +35,7 @@ impl Trees {
             // Deleted by somebody since its turn ended: it is what its branch says.
             None => self.make(name, false, &self.names.task_branch(name))?,
         };
+        self.take_back(&worktree)?;
         let reference = self.names.private(&format!("{name}/{number}"));
         let commit = match self.resolve(&reference)? {
             Some(commit) => commit,

@@ -4,6 +4,8 @@ mod begin;
 mod freeze;
 mod hostile;
 mod landing;
+#[cfg(unix)]
+mod lend;
 mod merge;
 mod shadow;
 mod snapshot;

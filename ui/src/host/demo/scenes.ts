@@ -61,6 +61,7 @@ export function head(
     landed: null,
     demo: false,
     unsandboxed: true,
+    sandbox: null,
     agents,
     checks: ["cargo test", "cargo clippy -- -D warnings"],
     began: before(now, 24 * 60 + 8),

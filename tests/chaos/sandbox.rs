@@ -1,0 +1,465 @@
+//! G7: forty ways out of the sandbox, tried by a worker of a real session that an unprivileged user runs; how long the
+//! sandbox takes to start; and whether a stop reaches the worker inside.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::{TcpListener, UdpSocket};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use acceptance::chaos::{Chaos, Fault, say};
+use acceptance::clis;
+use acceptance::team::{Team, eventually, plan, task, work};
+use domain::{ExitCause, SandboxRules};
+use engine::process::Caps;
+use engine::sandbox::{Needs, Sandbox, Start, assess};
+use engine::weakness::Weakness;
+use serde_json::{Value, json};
+
+use super::worker::{Place, block_on, spawn_fault};
+
+/// The user that the recipe makes, and takes away again.
+const USER: &str = "orchestrate-g7";
+/// RELIABILITY G7.
+const ATTEMPTS: usize = 40;
+const CONTROL: usize = 30;
+const OVERHEAD: Duration = Duration::from_millis(30);
+/// The interpreter of the attempts; the system's own, because the user has no other.
+const PYTHON: &str = "/usr/bin/python3";
+const ESCAPE: &str = include_str!("escape.py");
+/// What the victim has in its environment.
+const CANARY: &str = "G7-CANARY";
+
+pub(crate) fn run(chaos: &Chaos) -> Result<(), Fault> {
+    let why = if !rustix::process::geteuid().is_root() {
+        Some("only root can make an unprivileged user")
+    } else if !Path::new("/usr/bin/bwrap").exists() || !Path::new(PYTHON).exists() {
+        Some("bubblewrap or python3 is not installed")
+    } else if !cfg!(target_arch = "x86_64") {
+        Some("the attempts know the system calls of x86-64")
+    } else {
+        None
+    };
+    if let Some(why) = why {
+        chaos.skipped("G7", why);
+        return Ok(());
+    }
+    let user = User::make()?;
+    refused_as_root(chaos)?;
+    measured(chaos, &user)?;
+    let (escaped, told) = attempts(chaos, &user, None)?;
+    chaos.note(format_args!("{told} attempts were made; out came {escaped:?}"));
+    chaos.goal("G7-attempts", told, ATTEMPTS, told == ATTEMPTS);
+    chaos.goal("G7-escapes", escaped.len(), 0, escaped.is_empty());
+    let (free, told) = attempts(chaos, &user, Some(Weakness::NoSandbox))?;
+    chaos.note(format_args!(
+        "without the sandbox {told} were made; these came to nothing: {:?}",
+        missing(&free)
+    ));
+    let most = format!("without the sandbox {} of {ATTEMPTS} get out:", free.len());
+    chaos.control("G7", most, CONTROL <= free.len());
+    Ok(())
+}
+
+/// As root, agents begin nothing without consent.
+fn refused_as_root(chaos: &Chaos) -> Result<(), Fault> {
+    let team = chaos.team(|_| Vec::new());
+    let ended = team.run(&["Write", "--yes", "--no-dashboard"]);
+    let told = ended.code == Some(6) && ended.stderr.contains("root");
+    chaos.goal("G7-root-refused", told, true, told);
+    if told { Ok(()) } else { Err(format!("{:?} {}", ended.code, ended.stderr).into()) }
+}
+
+/// A user of the system without any rights.
+struct User {
+    id: String,
+}
+
+impl User {
+    fn make() -> Result<Self, Fault> {
+        let exists = || Command::new("id").args(["-u", USER]).output();
+        if !exists()?.status.success() {
+            let words = ["--system", "--no-create-home", "--shell", "/bin/sh", USER];
+            if !Command::new("useradd").args(words).status()?.success() {
+                return Err("no user could be made".into());
+            }
+        }
+        let id = String::from_utf8_lossy(&exists()?.stdout).trim().to_owned();
+        Ok(Self { id })
+    }
+
+    /// How a program is started as this user.
+    fn words(&self) -> Vec<String> {
+        let id = &self.id;
+        ["setpriv".to_owned(), format!("--reuid={id}"), format!("--regid={id}"), "--clear-groups".to_owned()]
+            .into()
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let words = self.words();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg(program);
+        command
+    }
+
+    fn owns(&self, path: &Path) -> Result<(), Fault> {
+        let given = Command::new("chown").args(["-R", &format!("{0}:{0}", self.id)]).arg(path).status()?;
+        if given.success() { Ok(()) } else { Err("chown failed".into()) }
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        let _ = Command::new("userdel").arg(USER).stderr(Stdio::null()).status();
+    }
+}
+
+/// Listeners and a process of the user's, and what reached them.
+struct Outside {
+    victim: Child,
+    heard: Arc<Mutex<BTreeSet<&'static str>>>,
+    ports: (u16, u16),
+    socket: PathBuf,
+    abstract_name: String,
+}
+
+impl Outside {
+    fn make(user: &User, folder: &Path, mark: &str) -> Result<Self, Fault> {
+        let mut victim = user.command(Path::new("/bin/sleep"));
+        victim.arg("600").env_clear().env("PATH", "/usr/bin:/bin").env("SECRET", CANARY);
+        let victim = victim.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        let heard = Arc::<Mutex<BTreeSet<&'static str>>>::default();
+        let (tcp, udp) = (TcpListener::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+        let ports = (tcp.local_addr()?.port(), udp.local_addr()?.port());
+        let socket = folder.join("agent.sock");
+        let path = UnixListener::bind(&socket)?;
+        user.owns(&socket)?;
+        let abstract_name = format!("g7-{mark}");
+        let named = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&abstract_name)?)?;
+        let note = |what: &'static str| {
+            let (heard, mark) = (Arc::clone(&heard), mark.to_owned());
+            move |text: &str| {
+                if text.contains(&mark) {
+                    heard.lock().unwrap_or_else(PoisonError::into_inner).insert(what);
+                }
+            }
+        };
+        let told = note("loopback");
+        std::thread::spawn(move || tcp.incoming().flatten().for_each(|it| told(&all_of(it))));
+        let told = note("path-socket");
+        std::thread::spawn(move || path.incoming().flatten().for_each(|it| told(&all_of(it))));
+        let told = note("abstract-socket");
+        std::thread::spawn(move || named.incoming().flatten().for_each(|it| told(&all_of(it))));
+        let told = note("datagram");
+        std::thread::spawn(move || {
+            let mut bytes = [0; 512];
+            while let Ok(count) = udp.recv(&mut bytes) {
+                told(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        });
+        Ok(Self { victim, heard, ports, socket, abstract_name })
+    }
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        let _ = self.victim.kill();
+        let _ = self.victim.wait();
+    }
+}
+
+fn all_of(mut stream: impl std::io::Read) -> String {
+    let mut text = String::new();
+    let _ = stream.read_to_string(&mut text);
+    text
+}
+
+/// Runs a session in which a worker makes all attempts; gives which came out, and how many were made.
+fn attempts(chaos: &Chaos, user: &User, weak: Option<Weakness>) -> Result<(BTreeSet<String>, usize), Fault> {
+    let script = |gates: &Path| {
+        let escape = gates.with_file_name("escape");
+        let run = format!("{PYTHON} '{0}/escape.py' '{0}/places.json' '{0}/out/report'", escape.display());
+        vec![plan(&[task("t1", "claude")]), work("t1", &[json!({ "run": run })])]
+    };
+    let mut team = match weak {
+        Some(weakness) => chaos.weakened(weakness, script),
+        None => chaos.team(script),
+    };
+    let mark = format!("# g7-{:x}\n", std::process::id() ^ u32::from(weak.is_some()));
+    let places = Places::make(&team, mark.trim())?;
+    let program = if weak.is_some() { "orchestrate-weakened" } else { "orchestrate" };
+    let wrapper = team.at("as-user");
+    let words = user.words().join(" ");
+    let text = format!("#!/bin/sh\nexec {words} '{}' \"$@\"\n", clis::programs().join(program).display());
+    fs::write(&wrapper, text)?;
+    Command::new("chmod").arg("+x").arg(&wrapper).status()?;
+    team.run_by(wrapper);
+    let read = json!([team.at("script.json"), team.at("escape")]);
+    team.set(&format!(
+        "\n[sandbox]\nread = {read}\nwrite = {}\n",
+        json!([team.at("state"), team.at("escape/out")])
+    ));
+    user.owns(chaos.folder())?;
+    let outside = Outside::make(user, &team.at(""), mark.trim())?;
+    places.write(&outside, &mark)?;
+    let report = team.at("escape/out/report");
+    let lines = || fs::read_to_string(&report).unwrap_or_default().lines().count();
+    let mut session = team.start(&["Write some texts", "--yes", "--no-dashboard"]);
+    eventually("all attempts", || ATTEMPTS <= lines() || session.is_over());
+    if weak.is_none() {
+        // It goes on as if nothing had been: nothing has.
+        let ended = session.end();
+        if ended.code != Some(0) {
+            return Err(format!("the session ended with {:?}: {}", ended.code, ended.stderr).into());
+        }
+        let level = team.state().sandbox.map(|report| report.level.to_string()).unwrap_or_default();
+        chaos.goal("G7-level", &level, "L3", level == "L3");
+    } else {
+        drop(session);
+        eventually("its workers are gone", || team.processes().is_empty());
+    }
+    let report = fs::read_to_string(&report).unwrap_or_default();
+    let told: BTreeMap<&str, &str> = report.lines().filter_map(|line| line.split_once('\t')).collect();
+    let heard = outside.heard.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let out = |(name, said): (&&str, &&str)| {
+        let escaped = match places.files.get(*name) {
+            Some(file) => fs::read_to_string(file).is_ok_and(|text| text.contains(mark.trim())),
+            None if *name == "environment-of-another" => said.contains(CANARY),
+            None if ["loopback", "path-socket", "abstract-socket", "datagram"].contains(name) => {
+                heard.contains(name)
+            }
+            None => *said == "done" || said.starts_with("read:"),
+        };
+        escaped.then(|| (*name).to_owned())
+    };
+    let escaped = told.iter().filter_map(out).collect();
+    for file in [&places.files["temporary-file"], &places.files["shared-memory"]] {
+        let _ = fs::remove_file(file);
+    }
+    Ok((escaped, told.len()))
+}
+
+/// What is tried where. Whether a write came out is looked up in these files.
+struct Places {
+    folder: PathBuf,
+    files: BTreeMap<&'static str, PathBuf>,
+    read: Value,
+    write: Value,
+}
+
+impl Places {
+    fn make(team: &Team, mark: &str) -> Result<Self, Fault> {
+        let (home, project) = (team.at("home"), team.at("project"));
+        for (path, text) in [
+            (home.join(".ssh/id_ed25519"), "secret"),
+            (home.join(".aws/credentials"), "secret"),
+            (home.join(".config/meta-orchestrator/settings.toml"), "# secret"),
+            (home.join(".config/autostart/x.desktop"), ""),
+            (home.join(".bashrc"), ""),
+            (home.join(".claude/settings.json"), "{}"),
+            (home.join(".codex/config.toml"), ""),
+            (home.join(".gemini/settings.json"), "{}"),
+            (team.at("other").join("secret.txt"), "secret"),
+            (project.join(".claude/settings.json"), "{}"),
+            (project.join(".vscode/tasks.json"), "{}"),
+            (team.at("escape").join("escape.py"), ESCAPE),
+            (team.at("escape").join("out/empty"), ""),
+        ] {
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            fs::write(path, text)?;
+        }
+        team.git(&["remote", "add", "origin", "https://user:password@example.invalid/x.git"]);
+        team.git(&["add", "-A"]);
+        team.git(&[
+            "-c",
+            "user.name=T",
+            "-c",
+            "user.email=t@example.invalid",
+            "commit",
+            "-q",
+            "-m",
+            "Settings",
+        ]);
+        let git = project.join(".git");
+        let own = mark.trim_start_matches(['#', ' ']);
+        let write: BTreeMap<&str, PathBuf> = [
+            ("bashrc", home.join(".bashrc")),
+            ("claude-settings", home.join(".claude/settings.json")),
+            ("codex-config", home.join(".codex/config.toml")),
+            ("gemini-settings", home.join(".gemini/settings.json")),
+            ("autostart", home.join(".config/autostart/x.desktop")),
+            ("own-settings", home.join(".config/meta-orchestrator/settings.toml")),
+            ("other-project", team.at("other").join("secret.txt")),
+            ("checkout", project.join("check.sh")),
+            ("hook", git.join("hooks/post-checkout")),
+            ("git-config", git.join("config")),
+            ("branch", git.join("refs/heads/main")),
+            ("admin-commondir", git.join("worktrees/t1/commondir")),
+            ("agents-program", team.at("bin").join("codex")),
+            ("agents-script", team.at("script.json")),
+            ("temporary", std::env::temp_dir().join(own)),
+            ("shared-memory", Path::new("/dev/shm").join(own)),
+        ]
+        .into();
+        let names: BTreeMap<&str, &'static str> = [
+            ("bashrc", "write-bashrc"),
+            ("claude-settings", "write-claude-settings"),
+            ("codex-config", "write-codex-config"),
+            ("gemini-settings", "write-gemini-settings"),
+            ("autostart", "write-autostart"),
+            ("own-settings", "write-own-settings"),
+            ("other-project", "write-other-project"),
+            ("checkout", "write-checkout"),
+            ("hook", "write-hook"),
+            ("git-config", "write-git-config"),
+            ("branch", "write-branch"),
+            ("admin-commondir", "write-admin-commondir"),
+            ("agents-program", "write-agents-program"),
+            ("agents-script", "write-agents-script"),
+            ("temporary", "temporary-file"),
+            ("shared-memory", "shared-memory"),
+        ]
+        .into();
+        let files = write.iter().map(|(place, path)| (names[place], path.clone())).collect();
+        let read = json!({
+            "ssh-key": home.join(".ssh/id_ed25519"),
+            "cloud-key": home.join(".aws/credentials"),
+            "other-project": team.at("other").join("secret.txt"),
+            "remote-password": git.join("config"),
+            "own-settings": home.join(".config/meta-orchestrator/settings.toml"),
+        });
+        Ok(Self { folder: team.at("escape"), files, read, write: json!(write) })
+    }
+
+    fn write(&self, outside: &Outside, mark: &str) -> Result<(), Fault> {
+        let places = json!({
+            "mark": mark,
+            "read": self.read,
+            "write": self.write,
+            "victim": outside.victim.id(),
+            "socket": outside.socket,
+            "abstract": outside.abstract_name,
+            "port": outside.ports.0,
+            "datagrams": outside.ports.1,
+        });
+        fs::write(self.folder.join("places.json"), places.to_string())?;
+        Ok(())
+    }
+}
+
+/// Attempts that did not come out, by the script's own words.
+fn missing(escaped: &BTreeSet<String>) -> Vec<String> {
+    let named = ESCAPE.lines().filter_map(|line| line.split("attempt(\"").nth(1)?.split('"').next());
+    named.filter(|name| !name.ends_with('-') && !escaped.contains(*name)).map(str::to_owned).collect()
+}
+
+/// What a process of the unprivileged user measures: this program again.
+fn measured(chaos: &Chaos, user: &User) -> Result<(), Fault> {
+    let folder = chaos.folder().join("measured");
+    fs::create_dir_all(&folder)?;
+    user.owns(chaos.folder())?;
+    let rounds = chaos.scale(100, 20);
+    let mut inner = user.command(&std::env::current_exe()?);
+    inner.args(["inner", "sandbox"]).arg(&folder).arg(rounds.to_string());
+    inner.env("HOME", &folder).env("PATH", "/usr/bin:/bin").stdin(Stdio::null()).stderr(Stdio::inherit());
+    let done = inner.output()?;
+    let seen: Value = serde_json::from_slice(&done.stdout).map_err(|fault| Fault::from(fault.to_string()))?;
+    let over = seen["over_ms"].as_f64().unwrap_or(f64::MAX);
+    chaos.note(format_args!(
+        "a process takes {} ms, in the sandbox {} ms at the median",
+        seen["plain_ms"], seen["median_ms"]
+    ));
+    let limit = OVERHEAD.as_millis();
+    chaos.figure(
+        "G7-start-overhead-p95-ms",
+        format_args!("{over:.1}"),
+        limit,
+        over <= OVERHEAD.as_secs_f64() * 1000.0,
+    );
+    chaos.goal("G7-term-reaches-the-worker", &seen["code"], 7, seen["code"] == 7);
+    chaos.goal("G7-kill-takes-all", &seen["left"], 0, seen["left"] == 0);
+    chaos.goal("G7-signal-is-told", &seen["signal"], 11, seen["signal"] == 11);
+    Ok(())
+}
+
+/// The process that is measured: `inner sandbox FOLDER ROUNDS`.
+pub(crate) fn inner(words: &[String]) -> ExitCode {
+    let [folder, rounds] = words else { return ExitCode::from(2) };
+    let (folder, rounds) = (PathBuf::from(folder), rounds.parse().unwrap_or(20));
+    match block_on(measure(&folder, rounds)) {
+        Ok(seen) => {
+            say(&seen.to_string());
+            ExitCode::SUCCESS
+        }
+        Err(fault) => {
+            clis::eprint(&fault.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure(folder: &Path, rounds: usize) -> Result<Value, Fault> {
+    let programs = clis::programs().join("orchestrate");
+    let rules = SandboxRules::default();
+    let names = ["HOME", "PATH"].into_iter();
+    let env = names.filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))).collect();
+    let (report, bwrap) = assess(&programs, &rules, &env, folder);
+    if !report.misses.is_empty() {
+        return Err(format!("no sandbox: {:?}", report.misses).into());
+    }
+    let processes =
+        engine::process::Processes::new(programs.clone(), vec!["guardian".into()]).map_err(spawn_fault)?;
+    let session = folder.join("session");
+    let start = Start { report, bwrap, orchestrate: programs, rules, session, target: folder.join("none") };
+    fs::create_dir_all(&start.session)?;
+    let sandbox = Sandbox::new(start);
+    let (mut plain, mut confined) = (Vec::new(), Vec::new());
+    for round in 0..rounds {
+        for inside in [false, true] {
+            let place = Place::new(folder, &format!("{round}-{inside}"))?;
+            let mut spec = place.script("exit 0", Caps { groups: false, ..Caps::default() });
+            if inside {
+                let needs = Needs { who: "test", worktree: place.at(""), writes: true, ..Needs::default() };
+                spec = sandbox.confine(spec, &needs)?;
+            }
+            let began = Instant::now();
+            let running = processes.spawn(spec).await.map_err(spawn_fault)?;
+            let exit = running.ended().await;
+            if exit.code != Some(0) {
+                return Err(format!("a process ended with {exit:?}").into());
+            }
+            if inside { &mut confined } else { &mut plain }.push(began.elapsed().as_secs_f64() * 1000.0);
+        }
+    }
+    for times in [&mut plain, &mut confined] {
+        times.sort_by(f64::total_cmp);
+    }
+    let at = |times: &[f64], part: usize| times[(times.len() * part / 100).min(times.len() - 1)];
+    let over = at(&confined, 95) - at(&plain, 50);
+    let run = async |name: &str, script: &str, cause: Option<Duration>| {
+        let place = Place::new(folder, name)?;
+        let needs = Needs { who: "test", worktree: place.at(""), writes: true, ..Needs::default() };
+        let spec = sandbox.confine(place.script(script, Caps::default()), &needs)?;
+        let running = processes.spawn(spec).await.map_err(spawn_fault)?;
+        if let Some(grace) = cause {
+            place.until_says("ready").await?;
+            running.stop(grace, ExitCause::Stopped);
+        }
+        let exit = running.ended().await;
+        Ok::<_, Fault>((exit, super::worker::alive(&place.cookie()).len()))
+    };
+    let trap = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done";
+    let (stopped, _) = run("term", trap, Some(Duration::from_secs(10))).await?;
+    let deaf =
+        "trap '' TERM; setsid sh -c 'trap \"\" TERM; sleep 1000' & echo ready; while :; do sleep 1000; done";
+    let (_, left) = run("kill", deaf, Some(Duration::from_millis(300))).await?;
+    let (crashed, _) = run("crash", "kill -SEGV $$", None).await?;
+    Ok(json!({
+        "plain_ms": at(&plain, 50), "median_ms": at(&confined, 50), "over_ms": over,
+        "code": stopped.code, "left": left, "signal": crashed.signal,
+    }))
+}
