@@ -415,6 +415,11 @@ commits: number,
 refused: string | null, };
 
 /**
+ * How far a session's workers are confined (`docs/SANDBOX.md`). Each level holds what the one before it holds.
+ */
+export type Level = "L0" | "L1" | "L2" | "L3";
+
+/**
  * How a session's run ended (SPEC section 14; exit codes are given by [`Outcome::exit_code`]).
  */
 export type Outcome = "done" | "waiting" | "stopped" | "limited" | "failed";
@@ -901,6 +906,10 @@ demo: boolean,
  * Agents run without a sandbox, with the user's consent.
  */
 unsandboxed: boolean, 
+/**
+ * How far agents are confined; `None` for demonstrations and sessions that were not tested.
+ */
+sandbox: Level | null, 
 /**
  * Agents that may work.
  */
