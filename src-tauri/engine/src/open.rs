@@ -84,8 +84,8 @@ impl Engine {
         let session = begun.opened.session.clone();
         let mut first =
             vec![Input::Open { opened: Box::new(begun.opened.clone()), warnings: begun.warnings }];
-        first.extend(begun.tested.iter().map(|(report, _)| Input::Sandbox(Box::new(report.clone()))));
-        self.start(begun.journal, State::default(), begun.opened, first, begun.git, begun.env, begun.tested)?;
+        first.extend(begun.found.tested.iter().map(|(report, _)| Input::Sandbox(Box::new(report.clone()))));
+        self.start(begun.journal, State::default(), begun.opened, first, begun.found)?;
         Ok(Response::Opened { session })
     }
 
@@ -95,12 +95,11 @@ impl Engine {
         state: State,
         opened: Opened,
         first: Vec<Input>,
-        git: Git,
-        env: Environment,
-        tested: Option<Tested>,
+        found: Found,
     ) -> Result<(), UserError> {
         let inner = &self.inner;
         let session = opened.session.clone();
+        let Found { git, env, tested } = found;
         let sandbox = tested.map(|(report, bwrap)| sandbox::Start {
             report,
             bwrap,
@@ -169,7 +168,7 @@ impl Engine {
             first.push(Input::Limits(Box::new(opened.settings.limits.clone())));
         }
         first.extend(tested.iter().map(|(report, _)| Input::Sandbox(Box::new(report.clone()))));
-        self.start(journal, state, opened, first, git, env, tested)
+        self.start(journal, state, opened, first, Found { git, env, tested })
     }
 }
 
@@ -196,6 +195,13 @@ fn busy(folder: &Path, fault: UserError) -> UserError {
         Some(by) => UserError { message: format!("{}: {by}", fault.message), ..fault },
         None => fault,
     }
+}
+
+/// What a session finds on this machine.
+struct Found {
+    git: Git,
+    env: Environment,
+    tested: Option<Tested>,
 }
 
 /// What the self-test came to, and the program that confines.
@@ -245,9 +251,7 @@ struct Begun {
     journal: Journal,
     opened: Opened,
     warnings: Vec<String>,
-    git: Git,
-    env: Environment,
-    tested: Option<Tested>,
+    found: Found,
 }
 
 /// A new session's folder, trees and journal. The prompt is kept before anything else is tried (FIELD 9).
@@ -283,5 +287,5 @@ fn begin(options: &Options, settings: Settings, new: New, env: Environment) -> R
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let warnings = new.warnings.into_iter().chain(begun.warnings).collect();
-    Ok(Begun { journal, opened, warnings, git, env, tested: new.tested })
+    Ok(Begun { journal, opened, warnings, found: Found { git, env, tested: new.tested } })
 }
