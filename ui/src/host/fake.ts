@@ -1,5 +1,6 @@
 import type {
   Act,
+  Probe,
   Request,
   Response,
   Row,
@@ -26,6 +27,8 @@ export class Fake implements Host {
   readonly refusals = new Map<Request["type"], UserError[]>();
   folder: string | null = TARGET;
   installed = true;
+  /** Further lines of the doctor. */
+  found: Probe[] = [];
   others: SessionSummary[] = [];
   /** What acts lead to; for the design page. */
   onAct: (act: Act) => void = () => {};
@@ -87,7 +90,7 @@ export class Fake implements Host {
       case "doctor":
         return {
           type: "doctor",
-          probes: this.installed ? probes : bareProbes,
+          probes: [...(this.installed ? probes : bareProbes), ...this.found],
           agents: this.installed ? agents : [],
         };
       case "sessions":

@@ -51,6 +51,19 @@ test("what is missing is said, and nothing is sent", async () => {
   expect(fake.asked.filter((call) => call.type === "open")).toEqual([]);
 });
 
+test("where the sandbox holds nobody has to agree", async () => {
+  const fake = await show((fake) =>
+    fake.found.push({ name: "sandbox", state: "ok", text: "Level L3 by bubblewrap 0.8.0.", fix: "" }),
+  );
+  await type("target-path", "/p");
+  await type("goal", "x");
+  await click("start");
+  await screen.findByTestId("phase");
+  expect(fake.asked.filter((call) => call.type === "open")).toEqual([
+    { type: "open", goal: "x", target: "/p", approve: false, unsandboxed: false },
+  ]);
+});
+
 test("a folder that cannot be used says why", async () => {
   const fault = { code: "usage", message: "/p is not a folder.", hint: "Choose another." } as const;
   await show((fake) => fake.refuse("inspect", fault));

@@ -53,6 +53,25 @@ fn faults_have_a_place_and_a_sentence() {
          disk_free_mib",
     );
     check("[agents.x]\ndialect = 'cluade'", "2:11: unknown value \"cluade\"; did you mean \"claude\"?");
+    check(
+        "[sandbox]\nnetwork = 'allowlist'",
+        "2:11: unknown value \"allowlist\"; did you mean \"allow_list\"?",
+    );
+    for hosts in ["1.2.3.4", "a b", "*.example.com", "x.example:0", "https://x.example"] {
+        check(
+            &format!("[sandbox]\nhosts = [{hosts:?}]"),
+            &format!("2:1: sandbox.hosts holds {hosts:?}, which is no host name; take `name` or `name:port`"),
+        );
+    }
+    check("[sandbox]\nlocal_ports = [0]", "2:1: sandbox.local_ports holds 0, which is no port");
+    check(
+        "[sandbox]\nread = ['~/x']",
+        "2:1: sandbox.read holds \"~/x\"; it must be an absolute path, and not the root",
+    );
+    check(
+        "[sandbox]\nprotect = ['a/b']",
+        "2:1: sandbox.protect holds \"a/b\", which is no name at the top of a project",
+    );
     check("parallel = 'three'", "1:12: invalid type: string \"three\", expected u32");
     check("lead = 'codex'\nparallel = 0", "2:1: parallel is 0; it must be from 1 to 64");
     check("[review]\nmax_rounds = 11", "2:1: review.max_rounds is 11; it must be from 1 to 10");

@@ -461,8 +461,10 @@ fn a_checkup_has_a_line_for_everything() {
     for agent in settings.agents.values_mut() {
         agent.command = Some("/nowhere/at/all".to_owned());
     }
-    let report = super::probes(&settings, &dir.path().join("sessions"), None, &env);
+    let mut report = super::probes(&settings, &dir.path().join("sessions"), None, &env);
     assert!(report.agents.is_empty());
+    let misses = vec!["bwrap was not found".to_owned()];
+    super::add_sandbox(&mut report.probes, &domain::SandboxReport { misses, ..Default::default() });
     let names: Vec<&str> = report.probes.iter().map(|probe| probe.name.as_str()).collect();
     let agents = ["claude", "codex", "gemini"];
     assert!(names.starts_with(&agents), "{names:?}");
