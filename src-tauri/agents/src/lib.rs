@@ -11,6 +11,7 @@ mod environment;
 mod failure;
 mod gemini;
 mod home;
+mod json;
 mod launch;
 mod reader;
 mod report;

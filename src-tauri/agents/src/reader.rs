@@ -5,7 +5,7 @@ use jiff::Zoned;
 use serde_json::Value;
 
 use crate::run::Run;
-use crate::{claude, clean, codex, failure, gemini, reset, visible};
+use crate::{claude, clean, codex, failure, gemini, json, reset, visible};
 
 /// Bytes of a line that is still looked into; real ones were seen with 1,059,877 (codex, a command's whole output).
 pub const MOST_LINE: usize = 8 << 20;
@@ -52,7 +52,7 @@ impl Reader {
         }
         // Lines inside of a printed document may be JSON by themselves: strings in a list.
         let whole = self.document.is_empty() || raw.starts_with(b"{\"");
-        if whole && let Ok(value) = serde_json::from_slice::<Value>(raw) {
+        if whole && let Ok(value) = json::of_slice(raw) {
             let mut events = self.document_broke_off();
             events.extend(self.value(value));
             return events;
@@ -144,7 +144,7 @@ impl Reader {
         if line.trim_end() != "}" {
             return Vec::new();
         }
-        match serde_json::from_str(&self.document) {
+        match json::of_slice(self.document.as_bytes()) {
             Ok(value) => {
                 self.document.clear();
                 self.value(value)
@@ -198,6 +198,6 @@ fn documents(text: &str) -> impl Iterator<Item = Value> {
         if line != "}" {
             return None;
         }
-        serde_json::from_str(&open.take()?).ok()
+        json::of_slice(open.take()?.as_bytes()).ok()
     })
 }

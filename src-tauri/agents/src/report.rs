@@ -49,7 +49,7 @@ pub(crate) fn of_line(line: &str) -> Option<AgentEvent> {
     if !line.starts_with('{') || !line.ends_with('}') {
         return None;
     }
-    let value: Value = serde_json::from_str(line).ok()?;
+    let value = crate::json::of_slice(line.as_bytes()).ok()?;
     report(value.get("type")?.as_str()?, value.get("payload")?)
 }
 

@@ -149,7 +149,7 @@ fn sizes() -> Vec<Class> {
         too_long("8 MiB and one byte", text(MOST_LINE + 1), 0),
         too_long("20 MiB", text(20 << 20), 0),
         class("8 MiB of escapes", escaped, 0),
-        class("8 MiB of small numbers", numbers, 0),
+        class("8 MiB of small numbers", numbers, 1),
         class("8 MiB of brackets", vec![b'['; MOST_LINE], 1),
         class("8 MiB of quotes", vec![b'"'; MOST_LINE], 1),
         class("8 MiB of NULs", vec![0; MOST_LINE], 1),
