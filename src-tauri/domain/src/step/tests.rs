@@ -404,6 +404,18 @@ fn outcomes_of_odd_worlds() {
             Phase::NeedsYou,
         ),
         (
+            "a path that leads out of an allowed folder",
+            &ALL,
+            &[Fails(2, Failure::OutsideWorkspace { path: "/target/../etc/passwd".into() })],
+            Phase::NeedsYou,
+        ),
+        (
+            "a folder whose name begins like an allowed one",
+            &ALL,
+            &[Fails(2, Failure::OutsideWorkspace { path: "/target-of-others/x".into() })],
+            Phase::NeedsYou,
+        ),
+        (
             "a reviewer that crashes twice does not approve",
             &ALL,
             &[Fails(3, Failure::Crashed), Fails(4, Failure::Crashed)],

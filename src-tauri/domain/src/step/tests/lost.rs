@@ -244,6 +244,8 @@ fn tokens_and_money_of_a_worker_are_counted_as_they_come() {
     let usage = |input, cost_usd| Usage { input, output: 0, cached: 0, cost_usd };
     check(usage(19_999_999, None), "unknown", None);
     check(usage(20_000_000, None), "unknown", Some("worker_tokens: 20000000 of 20000000"));
+    let said = Usage { output: 10_000_000, ..usage(10_000_000, None) };
+    check(said, "unknown", Some("worker_tokens: 20000000 of 20000000"));
     check(usage(1, Some(100.5)), "unknown", Some("worker_cost_usd: 100.50 of 100"));
     check(usage(1, Some(99.0)), "unknown", None);
 }
