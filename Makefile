@@ -20,7 +20,7 @@ e2e: ## only the test of the real window
 chaos: ## what is promised under faults: kills, hostile output, load, full disks, leaks; at most 30 minutes
 	@.ci/chaos
 
-chaos-short: ## the same in less than 8 minutes; `CHAOS=1 make test` runs it too
+chaos-short: ## the same in less than 8 minutes; `make test` runs it too
 	@.ci/chaos --short
 
 mutants: ## small wrong changes to the core; the tests must notice at least 85 % of them (20 minutes)
