@@ -414,7 +414,15 @@ async fn measure(folder: &Path, rounds: usize) -> Result<Value, Fault> {
     let processes =
         engine::process::Processes::new(programs.clone(), vec!["guardian".into()]).map_err(spawn_fault)?;
     let session = folder.join("session");
-    let start = Start { report, bwrap, orchestrate: programs, rules, session, target: folder.join("none") };
+    let start = Start {
+        report,
+        bwrap,
+        orchestrate: programs,
+        rules,
+        session,
+        target: folder.join("none"),
+        proxy: None,
+    };
     fs::create_dir_all(&start.session)?;
     let sandbox = Sandbox::new(start);
     let (mut plain, mut confined) = (Vec::new(), Vec::new());

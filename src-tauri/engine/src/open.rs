@@ -107,6 +107,7 @@ impl Engine {
             rules: opened.settings.sandbox.clone(),
             session: journal.folder().to_owned(),
             target: PathBuf::from(&opened.target),
+            proxy: own_proxy(&env),
         });
         let handle = session::start(Start {
             journal,
@@ -195,6 +196,12 @@ fn busy(folder: &Path, fault: UserError) -> UserError {
         Some(by) => UserError { message: format!("{}: {by}", fault.message), ..fault },
         None => fault,
     }
+}
+
+/// The proxy that programs of the user's take for HTTPS.
+fn own_proxy(env: &Environment) -> Option<String> {
+    let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    names.into_iter().filter_map(|name| env.get(name)).find(|value| !value.trim().is_empty()).cloned()
 }
 
 /// What a session finds on this machine.

@@ -21,6 +21,7 @@ pub struct Start {
     pub rules: SandboxRules,
     pub session: PathBuf,
     pub target: PathBuf,
+    pub proxy: Option<String>,
 }
 
 /// None can be made: [`assess`] never finds a level above L0.

@@ -89,6 +89,7 @@ fn tested(
         rules: rules.clone(),
         session: trial.folder().to_owned(),
         target: trial.folder().join("target"),
+        proxy: None,
     };
     let spec = trial.spec(&start, env).map_err(said)?;
     let fingerprint = fingerprint(&spec, trial.folder(), &version(bwrap));

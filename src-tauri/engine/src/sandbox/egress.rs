@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -37,13 +37,17 @@ const CONNECT: Duration = Duration::from_secs(20);
 pub(super) struct Egress {
     folder: PathBuf,
     audit: Arc<Audit>,
+    /// The user's own proxy, as `host:port`.
+    upstream: Option<String>,
     open: Mutex<BTreeMap<String, JoinHandle<()>>>,
 }
 
 impl Egress {
-    pub(super) fn new(session: &Path) -> Self {
+    /// `proxy`: the user's own, as its variables name it.
+    pub(super) fn new(session: &Path, proxy: Option<&str>) -> Self {
         let audit = Arc::new(Audit(session.join(AUDIT)));
-        Self { folder: session.join("egress"), audit, open: Mutex::default() }
+        let upstream = proxy.and_then(address);
+        Self { folder: session.join("egress"), audit, upstream, open: Mutex::default() }
     }
 
     /// The socket of an agent's proxy; opened with this list when it is not open yet. Within a tokio runtime.
@@ -62,7 +66,12 @@ impl Egress {
         // An address holds 108 bytes, and session folders are longer: so it goes by the folder's descriptor.
         let folder = File::open(&self.folder)?;
         let listener = UnixListener::bind(format!("/proc/self/fd/{}/{name}", folder.as_raw_fd()))?;
-        let served = Arc::new(Served { who: who.to_owned(), allowed, audit: Arc::clone(&self.audit) });
+        let served = Arc::new(Served {
+            who: who.to_owned(),
+            allowed,
+            audit: Arc::clone(&self.audit),
+            upstream: self.upstream.clone(),
+        });
         open.insert(who.to_owned(), tokio::spawn(serve(listener, served)));
         Ok(path)
     }
@@ -81,6 +90,7 @@ struct Served {
     who: String,
     allowed: Allowed,
     audit: Arc<Audit>,
+    upstream: Option<String>,
 }
 
 async fn serve(listener: UnixListener, served: Arc<Served>) {
@@ -159,6 +169,9 @@ impl Served {
         let unreachable =
             |why: &dyn std::fmt::Display| Refused::Unreachable(target.to_string(), why.to_string());
         let reached = tokio::time::timeout(CONNECT, async {
+            if let Some(proxy) = self.upstream.as_deref().filter(|_| !target.is_local()) {
+                return through(proxy, &target).await.map_err(|fault| unreachable(&fault));
+            }
             // Resolved once: what was looked at is what is connected to.
             let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
             let found: Vec<SocketAddr> = found.map_err(|fault| unreachable(&fault))?.collect();
@@ -171,22 +184,39 @@ impl Served {
     }
 }
 
-/// Everything up to the empty line, without it. Byte by byte would be slow, and more than the head would be lost: a client
-/// waits for the answer before it goes on, so what comes after the head makes the request odd.
-async fn head(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
+/// `host:port` of a proxy that speaks HTTP; `None` for any other.
+fn address(proxy: &str) -> Option<String> {
+    let (scheme, rest) = proxy.trim().split_once("://").unwrap_or(("http", proxy.trim()));
+    let authority = rest.split(['/', '?']).next()?.rsplit('@').next().filter(|it| !it.is_empty())?;
+    let named = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let whole = if named { authority.to_owned() } else { format!("{authority}:80") };
+    (scheme == "http").then_some(whole)
+}
+
+/// Reaches a target through the user's own proxy, which resolves the name.
+async fn through(proxy: &str, target: &Target) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(proxy).await?;
+    let ask = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n");
+    stream.write_all(ask.as_bytes()).await?;
+    let answer = head(&mut stream).await?;
+    let line = first_line(&answer);
+    if line.split(' ').nth(1) == Some("200") {
+        return Ok(stream);
+    }
+    Err(io::Error::other(format!("your proxy {proxy} says {line:?}")))
+}
+
+/// Everything up to the empty line, without it. Byte by byte: what comes after it belongs to whoever is spoken to then.
+async fn head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    loop {
-        if stream.read_buf(&mut head).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if head.ends_with(b"\r\n\r\n") {
-            head.truncate(head.len() - 2);
-            return Ok(head);
-        }
+    while !head.ends_with(b"\r\n\r\n") {
         if MOST_HEAD < head.len() {
             return Err(io::ErrorKind::InvalidData.into());
         }
+        head.push(stream.read_u8().await?);
     }
+    head.truncate(head.len() - 2);
+    Ok(head)
 }
 
 fn first_line(head: &[u8]) -> String {
@@ -261,7 +291,7 @@ mod tests {
             let (mut stream, _) = server.accept().await.unwrap();
             stream.write_all(b"welcome").await.unwrap();
         });
-        let egress = Egress::new(folder.path());
+        let egress = Egress::new(folder.path(), None);
         let socket = egress.socket("claude", Allowed::new(["api.example.invalid"], &[port])).unwrap();
         let (_, said) = ask(&socket, b"CONNECT evil.example:443 HTTP/1.1\r\nHost: x\r\n\r\n").await;
         assert_eq!(said, "HTTP/1.1 403 Forbidden");
@@ -282,12 +312,51 @@ mod tests {
         drop(egress);
     }
 
+    #[test]
+    fn the_users_own_proxy() {
+        for (given, wanted) in [
+            ("http://proxy.corp:3128", Some("proxy.corp:3128")),
+            ("http://me:secret@proxy.corp:3128/", Some("proxy.corp:3128")),
+            ("proxy.corp:8080", Some("proxy.corp:8080")),
+            ("http://proxy.corp", Some("proxy.corp:80")),
+            ("socks5://proxy.corp:1080", None),
+            ("https://proxy.corp:443", None),
+            ("", None),
+        ] {
+            assert_eq!(address(given).as_deref(), wanted, "{given}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_allowed_goes_through_the_users_own_proxy() {
+        let folder = tempfile::tempdir().unwrap();
+        let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", proxy.local_addr().unwrap());
+        let asked = tokio::spawn(async move {
+            let (mut stream, _) = proxy.accept().await.unwrap();
+            let asked = head(&mut stream).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            stream.write_all(b"welcome").await.unwrap();
+            String::from_utf8(asked).unwrap()
+        });
+        let egress = Egress::new(folder.path(), Some(&address));
+        let socket = egress.socket("claude", Allowed::new(["api.example.invalid"], &[])).unwrap();
+        let (_, said) = ask(&socket, b"CONNECT evil.example:443 HTTP/1.1\r\n\r\n").await;
+        assert_eq!(said, "HTTP/1.1 403 Forbidden", "the list holds with it too");
+        let mut stream = UnixStream::connect(&socket).await.unwrap();
+        stream.write_all(b"CONNECT api.example.invalid:443 HTTP/1.1\r\n\r\n").await.unwrap();
+        let mut all = String::new();
+        stream.read_to_string(&mut all).await.unwrap();
+        assert!(all.ends_with("\r\n\r\nwelcome"), "{all}");
+        assert!(asked.await.unwrap().starts_with("CONNECT api.example.invalid:443 HTTP/1.1"));
+    }
+
     #[tokio::test]
     async fn a_long_folder_still_has_its_socket() {
         let folder = tempfile::tempdir().unwrap();
         let deep = folder.path().join("a-folder-with-a-long-name".repeat(6));
         std::fs::create_dir(&deep).unwrap();
-        let egress = Egress::new(&deep);
+        let egress = Egress::new(&deep, None);
         let path = egress.socket("claude", Allowed::default()).unwrap();
         assert!(108 < path.as_os_str().len());
         assert!(path.exists());

@@ -62,6 +62,8 @@ pub struct Start {
     pub session: PathBuf,
     /// The user's project.
     pub target: PathBuf,
+    /// The user's own proxy, as its variables name it: what is allowed goes through it.
+    pub proxy: Option<String>,
 }
 
 /// The sandbox of one session.
@@ -101,8 +103,8 @@ impl Sandbox {
     /// The sandbox of a session.
     #[must_use]
     pub fn new(start: Start) -> Self {
-        let Start { report, bwrap, orchestrate, rules, session, target } = start;
-        let egress = Egress::new(&session);
+        let Start { report, bwrap, orchestrate, rules, session, target, proxy } = start;
+        let egress = Egress::new(&session, proxy.as_deref());
         Self { report, bwrap, orchestrate, rules, session, target, egress }
     }
 
