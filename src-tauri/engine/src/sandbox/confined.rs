@@ -1,12 +1,13 @@
 //! What runs first inside of a sandbox, as `orchestrate confined`: sets the limits that the kernel keeps, opens the way to
 //! the egress proxy, then becomes the worker.
 //!
-//! The network inside has no way out. A forwarder, a second process of this program, listens on its loopback and passes
+//! The network inside has no way out. A forwarder, another process of this program, serves a port of its loopback and passes
 //! each connection on to the proxy's Unix socket, which was mounted in.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -52,7 +53,7 @@ impl Setup {
     }
 }
 
-/// Runs as the first program inside. Arguments: `SETUP -- PROGRAM ARGUMENT…`, `forward SETUP` for the forwarder, or
+/// Runs as the first program inside. Arguments: `SETUP -- PROGRAM ARGUMENT…`, `forward PORT` for a forwarder, or
 /// `probe WANTED` for the self-test.
 /// Gives an exit status only when the worker could not be started.
 #[must_use]
@@ -60,7 +61,9 @@ pub fn confined_main(args: &[OsString]) -> u8 {
     let read = |text: &OsString| serde_json::from_str::<Setup>(text.to_str()?).ok();
     match args {
         [word, wanted] if word == "probe" => super::probe::run(wanted),
-        [word, setup] if word == "forward" => read(setup).map_or(2, |setup| forward(&setup)),
+        [word, port] if word == "forward" => {
+            port.to_str().and_then(|port| serde_json::from_str(port).ok()).map_or(2, forward)
+        }
         [setup, dashes, program, rest @ ..] if dashes == "--" => {
             read(setup).map_or(2, |setup| become_worker(&setup, program, rest))
         }
@@ -69,9 +72,7 @@ pub fn confined_main(args: &[OsString]) -> u8 {
 }
 
 fn become_worker(setup: &Setup, program: &OsString, args: &[OsString]) -> u8 {
-    if !setup.ports.is_empty()
-        && let Err(fault) = start_forwarder(setup)
-    {
+    if let Err(fault) = setup.ports.iter().try_for_each(|port| start_forwarder(*port)) {
         complain(&format!("the way to the network cannot be opened: {fault}"));
         return NOT_STARTED;
     }
@@ -95,33 +96,22 @@ fn complain(what: &str) {
     let _ = writeln!(io::stderr(), "sandbox: {what}");
 }
 
-/// Starts the forwarder and waits until it listens.
-fn start_forwarder(setup: &Setup) -> io::Result<()> {
+/// Starts a forwarder for a port. It need not be up when the worker is: who connects before that waits in the queue of the
+/// socket, which is open already.
+fn start_forwarder(port: Port) -> io::Result<()> {
+    let (Port::Proxy(number) | Port::Local(number)) = port;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, number))?;
     let mut forwarder = Command::new(std::env::current_exe()?);
-    forwarder.args(["confined", "forward"]).arg(serde_json::to_string(setup)?);
-    forwarder.env_clear().current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = forwarder.spawn()?;
-    let mut ready = [0];
-    let told = child.stdout.take().map(|mut out| out.read(&mut ready)).transpose()?;
+    forwarder.args(["confined", "forward"]).arg(serde_json::to_string(&port)?).env_clear().current_dir("/");
+    forwarder.stdin(OwnedFd::from(listener)).stdout(Stdio::null()).stderr(Stdio::null());
     // It runs until the worker ends: then the whole namespace goes.
-    if told == Some(1) { Ok(()) } else { Err(io::Error::other("the forwarder does not listen")) }
+    forwarder.spawn().map(drop)
 }
 
-fn forward(setup: &Setup) -> u8 {
-    let listen = |port: &Port| {
-        let (Port::Proxy(number) | Port::Local(number)) = *port;
-        Ok((TcpListener::bind((Ipv4Addr::LOCALHOST, number))?, *port))
-    };
-    let listeners: io::Result<Vec<_>> = setup.ports.iter().map(listen).collect();
-    let Ok(listeners) = listeners else { return 1 };
-    if io::stdout().write_all(b"\n").and_then(|()| io::stdout().flush()).is_err() {
-        return 1;
-    }
-    let threads: Vec<_> = listeners
-        .into_iter()
-        .map(|(listener, port)| thread::spawn(move || accept(&listener, port)))
-        .collect();
-    threads.into_iter().for_each(|thread| drop(thread.join()));
+/// Serves a port whose socket is standard input.
+fn forward(port: Port) -> u8 {
+    let Ok(socket) = io::stdin().as_fd().try_clone_to_owned() else { return 1 };
+    accept(&TcpListener::from(socket), port);
     0
 }
 
