@@ -1,5 +1,5 @@
 # Each target is one script in .ci/, which continuous integration runs as well.
-.PHONY: run test setup check e2e chaos chaos-short mutants bench bundle setup-clis clean
+.PHONY: run test setup check e2e gate chaos chaos-short mutants bench bundle setup-clis clean
 .DEFAULT_GOAL := run
 
 run: ## the window; without a display the demo session in the terminal
@@ -22,6 +22,9 @@ chaos: ## what is promised under faults: kills, hostile output, load, full disks
 
 chaos-short: ## the same in less than 8 minutes; `make test` runs it too
 	@.ci/chaos --short
+
+gate: ## what the gate catches and what it believes: 60 diffs, scripted reviewers (`.ci/gate --agents real`: your own CLIs)
+	@.ci/gate
 
 mutants: ## small wrong changes to the core; the tests must notice at least 85 % of them (20 minutes)
 	@.ci/mutants

@@ -9,6 +9,8 @@ mod bad_input;
 mod commands;
 #[cfg(target_os = "linux")]
 mod fold;
+#[cfg(target_os = "linux")]
+mod injection;
 mod journal;
 #[cfg(target_os = "linux")]
 mod killed;

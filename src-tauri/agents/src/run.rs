@@ -298,6 +298,15 @@ impl Run {
     }
 }
 
+/// Whether a tool, by the name its CLI gives it, writes files: also where the call itself was refused or failed.
+#[must_use]
+pub fn is_writing_tool(name: &str) -> bool {
+    const CLAUDE: [&str; 4] = ["Write", "Edit", "MultiEdit", "NotebookEdit"];
+    const CODEX: [&str; 1] = ["file_change"];
+    const GEMINI: [&str; 3] = ["write_file", "replace", "edit"];
+    CLAUDE.contains(&name) || CODEX.contains(&name) || GEMINI.contains(&name)
+}
+
 fn push_words(events: &mut Vec<AgentEvent>, plain: &mut String) {
     let text = std::mem::take(plain);
     if !text.trim().is_empty() {

@@ -145,6 +145,8 @@ pub(crate) enum Command {
     },
     /// Look at agents and machine, and say what to mend.
     Doctor,
+    /// What each reviewer's verdicts were worth, over all sessions of the workspace.
+    Scoreboard,
     /// A whole session with scripted agents: no AI, no account, no network.
     Demo {
         /// Without a window.
@@ -162,7 +164,7 @@ fn seq(text: &str) -> Result<Seq, std::num::ParseIntError> {
 }
 
 /// The words of [`Choice`], as typed.
-pub(crate) const CHOICES: [(&str, Choice); 8] = [
+pub(crate) const CHOICES: [(&str, Choice); 9] = [
     ("approve", Choice::Approve),
     ("replan", Choice::Replan),
     ("instruct", Choice::Instruct),
@@ -170,6 +172,7 @@ pub(crate) const CHOICES: [(&str, Choice); 8] = [
     ("retry", Choice::Retry),
     ("abandon", Choice::Abandon),
     ("hand-over", Choice::HandOver),
+    ("third-opinion", Choice::ThirdOpinion),
     ("reply", Choice::Reply),
 ];
 

@@ -22,6 +22,7 @@ mod notices;
 mod pick;
 mod run;
 mod said;
+mod scoreboard;
 mod screen;
 mod show;
 #[cfg(test)]
@@ -91,6 +92,7 @@ async fn command(arguments: Arguments) -> Result<ExitCode, UserError> {
         }
         Some(Command::Log { words }) => show::log(&machine, &words).await,
         Some(Command::Replay { session, to }) => show::replay(&machine, session.as_deref(), to).await,
+        Some(Command::Scoreboard) => scoreboard::show(&machine).await,
         Some(Command::Doctor) => show::doctor(&machine).await,
         Some(Command::Demo { no_dashboard }) => run::demo(&machine, no_dashboard || flags.no_dashboard).await,
     }

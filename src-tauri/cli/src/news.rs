@@ -33,6 +33,7 @@ pub(crate) fn session(
         let agents: Vec<String> =
             row.agents.iter().map(|agent| format!("{} {}", agent.name, line(&agent.version))).collect();
         first.more.push(format!("agents: {}", agents.join(", ")));
+        first.more.push(format!("gate: {}", row.review.words()));
         if row.demo {
             first.more.push(view.text(Tone::Warn, "demo agents, no AI"));
         }
@@ -262,11 +263,16 @@ fn ballot(label: &str, seat: &SeatRow, ballot: &Ballot, now: Timestamp, view: &V
             domain::Severity::Concern => "concern",
             domain::Severity::Blocker => "blocker",
         };
+        let rerun = checked.rerun.as_ref().map(|rerun| {
+            let (word, tone) = if rerun.passed { ("passes", Tone::Dim) } else { ("failed", Tone::Good) };
+            view.text(tone, &format!(" [run again: {} {word}]", line(&rerun.command)))
+        });
         fresh.more.push(format!(
-            "{severity}: {} {} [{}]",
+            "{severity}: {} {} [{}]{}",
             line(&finding.title),
             view.text(Tone::Dim, &place.unwrap_or_default()),
-            view.text(tone, proof)
+            view.text(tone, proof),
+            rerun.unwrap_or_default()
         ));
     }
     fresh

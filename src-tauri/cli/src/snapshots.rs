@@ -55,6 +55,7 @@ pub(crate) fn session(change: impl FnOnce(&mut SessionRow)) -> Row {
         },
         worker_caps: WorkerCaps { minutes: 120, tokens: 500_000, cost_usd: 10.0, turns: 200 },
         gates: Vec::new(),
+        review: domain::ReviewRules::default(),
     };
     change(&mut session);
     row("session", RowBody::Session(Box::new(session)))
@@ -172,9 +173,11 @@ fn concern() -> Ballot {
             },
             evidence: Evidence::NotFound,
             found_at: None,
+            rerun: None,
         }],
         files_read: Vec::new(),
         tree: "cafebabe0123456".into(),
+        coverage: None,
     }
 }
 

@@ -120,6 +120,9 @@ pub(crate) fn rule(rule: Rule) -> (&'static str, &'static str) {
         Rule::NoIndependentReviewer => {
             ("no_independent_reviewer", "nobody of another vendor can review; checks alone decided")
         }
+        Rule::ReviewerMissing => {
+            ("reviewer_missing", "those that judged approve, but a reviewer gave no verdict")
+        }
         Rule::AllApproved => ("all_approved", "all approved"),
         Rule::Unrepairable => ("unrepairable", "a failure that only you can resolve"),
         Rule::WorkerAsked => ("worker_asked", "a worker asked you"),
@@ -237,6 +240,7 @@ pub(crate) fn choice(choice: Choice) -> (&'static str, &'static str) {
         Choice::Abandon => "end the session; everything is kept",
         Choice::Reply => "answer the worker with what you write",
         Choice::HandOver => "give the work to an agent of another vendor, from the tree as it stands",
+        Choice::ThirdOpinion => "have one more reviewer judge the same tree",
     };
     (word, meaning)
 }
@@ -246,7 +250,7 @@ pub(crate) fn needs_text(choice: Choice, about: &About) -> bool {
     match choice {
         Choice::Replan | Choice::Override | Choice::Reply => true,
         Choice::Instruct => !matches!(about, About::Review { .. }),
-        Choice::Approve | Choice::Retry | Choice::Abandon | Choice::HandOver => false,
+        Choice::Approve | Choice::Retry | Choice::Abandon | Choice::HandOver | Choice::ThirdOpinion => false,
     }
 }
 

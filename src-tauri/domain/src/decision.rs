@@ -36,6 +36,8 @@ pub enum Rule {
     TooFewVerdicts,
     /// Only one vendor is there: nobody independent can review; checks alone decided, with a warning.
     NoIndependentReviewer,
+    /// All valid verdicts approve, but a reviewer who was asked gave none: never a silent approval.
+    ReviewerMissing,
     /// All approved.
     AllApproved,
     /// A failure that only the user can resolve.

@@ -98,6 +98,13 @@ pub enum Event {
         /// Who has it now, with a nonce of its own.
         seat: crate::Seat,
     },
+    /// One more reviewer is asked in a review that was decided: its decision is made anew.
+    SeatAdded {
+        /// In which review.
+        review: ReviewId,
+        /// Who, with a nonce of its own.
+        seat: crate::Seat,
+    },
     /// A plan is there, not yet agreed to.
     PlanProposed {
         /// From 1.

@@ -20,6 +20,7 @@ mod review;
 mod review_tests;
 mod row;
 mod sandbox;
+pub mod scoreboard;
 mod settings;
 mod state;
 mod step;

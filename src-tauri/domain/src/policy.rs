@@ -2,7 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Action, Ballot, Rule, TreeHash, Vendor, Verdict, Vote};
+use crate::{Action, AtDoubt, Ballot, Rule, TreeHash, Vendor, Verdict, Vote};
+
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use table::truth_table;
 
 /// Everything the rule may look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +27,10 @@ pub struct Facts {
     pub max_rounds: u32,
     /// Only one vendor takes part in this session, so nobody independent can review. Fixed when the session opens.
     pub single_vendor: bool,
+    /// What a single concern does.
+    pub at_one_concern: AtDoubt,
+    /// What a seat without a valid verdict does where everybody else approves.
+    pub at_missing_reviewer: AtDoubt,
 }
 
 /// What the rule says.
@@ -41,8 +51,11 @@ pub struct Ruling {
 /// 3. no approval after the last round → stop and escalate
 /// 4. only one vendor in the session → warning, checks alone decide
 /// 5. fewer valid verdicts than required → pause and clarify
-/// 6. one concern → warning, findings go to the author
-/// 7. all approved → continue
+/// 6. one concern → warning, findings go to the author; or pause and clarify, as set
+/// 7. all valid verdicts approve, but a seat has none → warning; or pause and clarify, as set
+/// 8. all approved → continue
+///
+/// So silencing a reviewer never turns anything into continue, not even one that would have objected.
 ///
 /// A vote counts when its ballot is cast, on exactly this tree, by a vendor that is no author, and is the strictest
 /// of its vendor's.
@@ -53,6 +66,7 @@ pub fn decide(facts: &Facts) -> Ruling {
     let of = |wanted: Verdict| counted.iter().filter(|(_, verdict)| *verdict == wanted).count();
     let (blockers, concerns) = (of(Verdict::Blocker), of(Verdict::Concern));
     let (valid, required) = (counted.len(), facts.required.max(1) as usize);
+    let missing = facts.votes.iter().filter(|vote| !counts(facts, vote)).count();
     trace.push(format!(
         "{valid} of {required} required verdicts: {blockers} blocker, {concerns} concern, {} approve; round {} of {}",
         of(Verdict::Approve),
@@ -96,12 +110,32 @@ pub fn decide(facts: &Facts) -> Ruling {
             "a valid verdict of another vendor on this tree",
         )
     } else if concerns == 1 {
-        (
-            Action::LogWarning,
-            Rule::OneConcern,
-            "one concern goes back to the author as work",
-            "a second concern would pause, none would continue",
-        )
+        match facts.at_one_concern {
+            AtDoubt::Warn => (
+                Action::LogWarning,
+                Rule::OneConcern,
+                "one concern goes back to the author as work",
+                "a second concern would pause, none would continue",
+            ),
+            AtDoubt::Pause => (
+                Action::PauseAndClarify,
+                Rule::OneConcern,
+                "one concern pauses the work, as the settings say",
+                "none would continue",
+            ),
+        }
+    } else if 0 < missing {
+        let (action, why) = match facts.at_missing_reviewer {
+            AtDoubt::Warn => (
+                Action::LogWarning,
+                "enough verdicts approve, but a reviewer who was asked gave none: that is kept as a warning",
+            ),
+            AtDoubt::Pause => (
+                Action::PauseAndClarify,
+                "a reviewer who was asked gave no verdict, which pauses the work, as the settings say",
+            ),
+        };
+        (action, Rule::ReviewerMissing, why, "a valid verdict of every reviewer who was asked")
     } else {
         (
             Action::Continue,
@@ -113,6 +147,14 @@ pub fn decide(facts: &Facts) -> Ruling {
     trace.push(format!("rule: {why}"));
     trace.push(format!("what would change it: {change}"));
     Ruling { action, rule, trace }
+}
+
+/// Whether a vote counts: cast, on this tree, by no author.
+fn counts(facts: &Facts, vote: &Vote) -> bool {
+    match &vote.ballot {
+        Ballot::Void { .. } => false,
+        Ballot::Cast { tree, .. } => *tree == facts.tree && !facts.authors.contains(&vote.vendor),
+    }
 }
 
 /// The strictest valid verdict of each vendor; says of each vote what it counts as.
@@ -158,179 +200,4 @@ fn word(verdict: Verdict) -> &'static str {
 
 fn reason(said: Verdict, counts: Verdict) -> &'static str {
     if counts < said { "no evidence of it could be verified" } else { "a finding is worse than the verdict" }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{CheckedFinding, Evidence, Finding, Severity};
-    use proptest::prelude::*;
-
-    const VENDORS: [Vendor; 3] = [Vendor::Anthropic, Vendor::OpenAi, Vendor::Google];
-
-    fn finding(severity: Severity, evidence: Evidence) -> CheckedFinding {
-        let finding = Finding {
-            severity,
-            title: "t".into(),
-            file: Some("a".into()),
-            lines: None,
-            quote: Some("q".into()),
-            why: String::new(),
-            recommendation: String::new(),
-        };
-        CheckedFinding { finding, evidence, found_at: None }
-    }
-
-    fn cast(verdict: Verdict, findings: Vec<CheckedFinding>, tree: &str) -> Ballot {
-        Ballot::Cast { verdict, summary: String::new(), findings, files_read: vec![], tree: tree.into() }
-    }
-
-    /// One letter a vote: `a`pprove, `c`oncern, `b`locker with evidence, `u`nverified blocker, `s`tale approval,
-    /// `v`oid, `x` an approval that lists a proven blocker; the vendor is the place in the word (a digit before it sets it).
-    fn votes(word: &str) -> Vec<Vote> {
-        let mut vendor = 0;
-        let mut out = vec![];
-        for letter in word.chars() {
-            if let Some(place) = letter.to_digit(10) {
-                vendor = place as usize;
-                continue;
-            }
-            let ballot = match letter {
-                'a' => cast(Verdict::Approve, vec![], "tree"),
-                'c' => cast(Verdict::Concern, vec![finding(Severity::Concern, Evidence::Verified)], "tree"),
-                'b' => cast(Verdict::Blocker, vec![finding(Severity::Blocker, Evidence::Verified)], "tree"),
-                'u' => cast(Verdict::Blocker, vec![finding(Severity::Blocker, Evidence::NotFound)], "tree"),
-                's' => cast(Verdict::Approve, vec![], "older"),
-                'x' => cast(Verdict::Approve, vec![finding(Severity::Blocker, Evidence::Verified)], "tree"),
-                'v' => Ballot::Void { why: "crashed".into() },
-                other => panic!("{other}"),
-            };
-            out.push(Vote { reviewer: "r".into(), vendor: VENDORS[vendor % 3], ballot });
-            vendor += 1;
-        }
-        out
-    }
-
-    fn facts(word: &str) -> Facts {
-        Facts {
-            tree: "tree".into(),
-            votes: votes(word),
-            authors: BTreeSet::new(),
-            required: 1,
-            round: 1,
-            max_rounds: 3,
-            single_vendor: false,
-        }
-    }
-
-    fn check(word: &str) -> String {
-        let ruling = decide(&facts(word));
-        format!("{:?} {:?}", ruling.action, ruling.rule)
-    }
-
-    #[test]
-    fn the_four_rules_and_their_fail_safes() {
-        for (word, expected) in [
-            ("a", "Continue AllApproved"),
-            ("aa", "Continue AllApproved"),
-            ("ac", "LogWarning OneConcern"),
-            ("c", "LogWarning OneConcern"),
-            ("cc", "PauseAndClarify TwoConcerns"),
-            ("acc", "PauseAndClarify TwoConcerns"),
-            ("b", "StopAndEscalate AnyBlocker"),
-            ("aab", "StopAndEscalate AnyBlocker"),
-            ("x", "StopAndEscalate AnyBlocker"),
-            ("u", "LogWarning OneConcern"),
-            ("uc", "PauseAndClarify TwoConcerns"),
-            ("", "PauseAndClarify TooFewVerdicts"),
-            ("v", "PauseAndClarify TooFewVerdicts"),
-            ("s", "PauseAndClarify TooFewVerdicts"),
-            ("sv", "PauseAndClarify TooFewVerdicts"),
-            ("va", "Continue AllApproved"),
-            ("0c0c", "LogWarning OneConcern"), // one vendor counts once
-            ("0a0b", "StopAndEscalate AnyBlocker"),
-        ] {
-            assert_eq!(check(word), expected, "{word:?}");
-        }
-    }
-
-    #[test]
-    fn rounds_end_and_the_end_needs_two() {
-        let last = |word: &str| decide(&Facts { round: 3, ..facts(word) });
-        assert_eq!(last("c").rule, Rule::RoundsExhausted);
-        assert_eq!(last("").rule, Rule::RoundsExhausted);
-        assert_eq!(last("a").rule, Rule::AllApproved);
-        let end = |word: &str| decide(&Facts { required: 2, ..facts(word) });
-        assert_eq!(end("a").rule, Rule::TooFewVerdicts);
-        assert_eq!(end("0a0a").rule, Rule::TooFewVerdicts);
-        assert_eq!(end("aa").rule, Rule::AllApproved);
-    }
-
-    #[test]
-    fn with_one_vendor_the_checks_decide_and_it_says_so() {
-        let alone = decide(&Facts { single_vendor: true, round: 3, ..facts("") });
-        assert_eq!((alone.action, alone.rule), (Action::LogWarning, Rule::NoIndependentReviewer));
-    }
-
-    #[test]
-    fn the_trace_reads_like_sentences() {
-        insta::assert_snapshot!(decide(&facts("au")).trace.join("\n"), @r"
-        r: approve, 0 findings
-        r: blocker, counts as concern: no evidence of it could be verified
-        2 of 1 required verdicts: 0 blocker, 1 concern, 1 approve; round 1 of 3
-        rule: one concern goes back to the author as work
-        what would change it: a second concern would pause, none would continue
-        ");
-    }
-
-    fn any_votes() -> impl Strategy<Value = String> {
-        proptest::collection::vec(
-            (0..3u32, proptest::sample::select(vec!['a', 'c', 'b', 'u', 's', 'v', 'x'])),
-            0..5,
-        )
-        .prop_map(|votes| votes.into_iter().map(|(vendor, letter)| format!("{vendor}{letter}")).collect())
-    }
-
-    proptest! {
-        #[test]
-        fn a_further_blocker_never_makes_it_milder(word in any_votes(), vendor in 0..3u32, round in 1..5u32) {
-            let before = decide(&Facts { round, ..facts(&word) }).action;
-            let after = decide(&Facts { round, ..facts(&format!("{word}{vendor}b")) }).action;
-            prop_assert!(before <= after);
-            prop_assert_eq!(after, Action::StopAndEscalate);
-        }
-
-        #[test]
-        fn the_order_of_votes_does_not_matter(word in any_votes(), seed in 0..100usize) {
-            let facts = facts(&word);
-            let mut turned = facts.clone();
-            let places = turned.votes.len().max(1);
-            turned.votes.rotate_left(seed % places);
-            turned.votes.reverse();
-            prop_assert_eq!(decide(&facts).rule, decide(&turned).rule);
-        }
-
-        #[test]
-        fn taking_a_reviewer_away_never_gives_continue_where_it_was_not_due_to_its_own_objection(word in any_votes()) {
-            let whole = facts(&word);
-            for gone in 0..whole.votes.len() {
-                let mut fewer = whole.clone();
-                fewer.votes[gone].ballot = Ballot::Void { why: "gone".into() };
-                let objected = !matches!(whole.votes[gone].ballot.counted_as(), Some(Verdict::Approve) | None);
-                if !objected && decide(&whole).action != Action::Continue {
-                    prop_assert_ne!(decide(&fewer).action, Action::Continue);
-                }
-            }
-            let mut none = whole.clone();
-            none.votes.clear();
-            prop_assert_ne!(decide(&none).action, Action::Continue);
-        }
-
-        #[test]
-        fn an_authors_own_vote_never_counts(word in any_votes()) {
-            let mut facts = facts(&word);
-            facts.authors = VENDORS.into();
-            prop_assert_ne!(decide(&facts).action, Action::Continue);
-        }
-    }
 }

@@ -75,6 +75,8 @@ pub enum Choice {
     Reply,
     /// Give the work to an agent of another vendor.
     HandOver,
+    /// Have one more reviewer judge the same tree, of a vendor that has no seat yet and no hand in the work.
+    ThirdOpinion,
 }
 
 /// A notification.

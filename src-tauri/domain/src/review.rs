@@ -108,6 +108,42 @@ pub struct CheckedFinding {
     pub evidence: Evidence,
     /// The line on which the quote really begins, from 1.
     pub found_at: Option<u32>,
+    /// The project's check command that the finding cites, run again in a clean checkout of the reviewed tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "ts", ts(optional))]
+    pub rerun: Option<Rerun>,
+}
+
+impl CheckedFinding {
+    /// Whether something was found that bears the finding out: its quote, or a check that fails again.
+    #[must_use]
+    pub fn proven(&self) -> bool {
+        self.evidence == Evidence::Verified || self.rerun.as_ref().is_some_and(|rerun| !rerun.passed)
+    }
+}
+
+/// A check command that a reviewer cites, run again by the orchestrator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Rerun {
+    /// The command, as the project or the task has it.
+    pub command: String,
+    /// Whether it exited with 0.
+    pub passed: bool,
+    /// Its exit code, when it ended by itself.
+    pub exit_code: Option<i32>,
+}
+
+/// What a reviewer looked at, as its stream of events tells, against what changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct Coverage {
+    /// Files that its tools read, relative to the project's root.
+    pub read: Vec<String>,
+    /// Changed files of which no tool call tells that it read them; the diff in its prompt shows them as well.
+    pub unread: Vec<String>,
+    /// Files that it says it read, and of which no tool call tells so.
+    pub only_claimed: Vec<String>,
 }
 
 /// What became of one reviewer's seat.
@@ -127,6 +163,10 @@ pub enum Ballot {
         files_read: Vec<String>,
         /// The tree that the reviewer had in front of it.
         tree: TreeHash,
+        /// What it looked at; absent in journals of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "ts", ts(optional))]
+        coverage: Option<Coverage>,
     },
     /// No verdict: missing, crashed, timed out, nonsense twice, or void because it wrote to the tree. Never an approval.
     Void {
@@ -260,9 +300,8 @@ impl Ballot {
             Some(Severity::Concern) => (*verdict).max(Verdict::Concern),
             Some(Severity::Note) | None => *verdict,
         };
-        let proven = findings.iter().any(|checked| {
-            checked.evidence == Evidence::Verified && Severity::Concern <= checked.finding.severity
-        });
+        let proven =
+            findings.iter().any(|checked| checked.proven() && Severity::Concern <= checked.finding.severity);
         Some(if said == Verdict::Blocker && !proven { Verdict::Concern } else { said })
     }
 }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     About, Action, Actor, AgentInfo, AgentName, Ballot, CheckResult, Choice, CommitHash, DecisionId, Dialect,
-    Failed, Outcome, Phase, Plan, PlanSource, QuestionId, RecoveryId, Repair, ReviewId, Role, Rule, Seq,
-    SessionId, Subject, TaskId, TreeHash, Trees, Trigger, Usage, Verdict, WorkerId,
+    Failed, Outcome, Phase, Plan, PlanSource, QuestionId, RecoveryId, Repair, ReviewId, ReviewRules, Role,
+    Rule, Seq, SessionId, Subject, TaskId, TreeHash, Trees, Trigger, Usage, Verdict, WorkerId,
 };
 
 /// One thing a window shows; the newest with a key replaces the one before.
@@ -85,6 +85,8 @@ pub struct SessionRow {
     pub worker_caps: WorkerCaps,
     /// Agents whose quota is used up.
     pub gates: Vec<GateRow>,
+    /// The rules of reviewing in force.
+    pub review: ReviewRules,
 }
 
 /// What one worker may use; 0 is no limit.

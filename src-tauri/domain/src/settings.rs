@@ -69,6 +69,23 @@ pub struct ReviewRules {
     pub at_milestone: u32,
     /// Valid verdicts that the end needs when three vendors are there; at least 1.
     pub at_end: u32,
+    /// What a single concern does; never less than sending it back to the author.
+    pub at_one_concern: AtDoubt,
+    /// What happens when all that judged approve, but a reviewer who was asked gave no valid verdict; never less than a
+    /// warning.
+    pub at_missing_reviewer: AtDoubt,
+}
+
+/// What is done in a doubtful case of the gate. There is no value that lets it pass in silence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "snake_case")]
+pub enum AtDoubt {
+    /// A warning is kept, and work goes on.
+    #[default]
+    Warn,
+    /// The work pauses, and the user is asked.
+    Pause,
 }
 
 /// Caps per session and per worker. Generous; crossing 80 % warns, crossing ends the session as `limited`.
@@ -251,7 +268,36 @@ impl Default for AgentSettings {
 
 impl Default for ReviewRules {
     fn default() -> Self {
-        Self { max_rounds: 3, every_minutes: 15, at_milestone: 1, at_end: 2 }
+        Self {
+            max_rounds: 3,
+            every_minutes: 15,
+            at_milestone: 1,
+            at_end: 2,
+            at_one_concern: AtDoubt::Warn,
+            at_missing_reviewer: AtDoubt::Warn,
+        }
+    }
+}
+
+impl ReviewRules {
+    /// The rules in force, in a line for people.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let counted = |count: u32, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let one = match self.at_one_concern {
+            AtDoubt::Warn => "goes back to the author",
+            AtDoubt::Pause => "pauses",
+        };
+        let missing = match self.at_missing_reviewer {
+            AtDoubt::Warn => "warns",
+            AtDoubt::Pause => "pauses",
+        };
+        format!(
+            "{} per task, {} at the end, {} at most; a single concern {one}, a missing reviewer {missing}",
+            counted(self.at_milestone, "verdict"),
+            self.at_end,
+            counted(self.max_rounds, "round"),
+        )
     }
 }
 

@@ -33,7 +33,7 @@ fn fill(state: &State, event: &Event, item: &mut TimelineItem) -> Option<()> {
             set(
                 TimelineKind::Session,
                 format!("Session opened: {}", first_line(&opened.goal)),
-                opened.goal.clone(),
+                format!("{}\n\nThe gate: {}.", opened.goal, opened.settings.review.words()),
             );
         }
         Event::SessionResumed { crashed, safe } => {
@@ -78,6 +78,10 @@ fn fill(state: &State, event: &Event, item: &mut TimelineItem) -> Option<()> {
                 format!("{} takes the seat of {from} in {review}", seat.reviewer),
                 String::new(),
             );
+        }
+        Event::SeatAdded { review, seat } => {
+            let text = format!("{} is asked for one more opinion in {review}", seat.reviewer);
+            set(TimelineKind::Review, text, String::new());
         }
         Event::PlanProposed { version, plan, by } => {
             let from = match by {

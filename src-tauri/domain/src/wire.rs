@@ -21,6 +21,8 @@ pub enum Request {
     },
     /// All sessions of the workspace, newest first. Answer: [`Response::Sessions`].
     Sessions,
+    /// What each reviewer's verdicts were worth, over all sessions of the workspace. Answer: [`Response::Scoreboard`].
+    Scoreboard,
     /// Facts about a project folder. Answer: [`Response::Target`].
     Inspect {
         /// The folder.
@@ -159,6 +161,11 @@ pub enum Response {
     Sessions {
         /// One row each.
         sessions: Vec<SessionSummary>,
+    },
+    /// The reviewers.
+    Scoreboard {
+        /// As the journals have it now.
+        board: crate::scoreboard::Scoreboard,
     },
     /// A project folder.
     Target {

@@ -158,6 +158,7 @@ impl Engine {
         match request {
             Request::Doctor { target } => self.doctor(target).await,
             Request::Sessions => self.list().await,
+            Request::Scoreboard => self.scoreboard().await,
             Request::Inspect { target } => self.inspect(target).await,
             Request::Open { goal, target, approve, unsandboxed } => {
                 self.open(goal, target, approve, unsandboxed).await
@@ -251,6 +252,19 @@ impl Engine {
         let workspace = self.inner.options.workspace.clone();
         let inner = Arc::clone(&self.inner);
         blocking(move || Ok(Response::Sessions { sessions: inner.listed.list(&workspace) })).await
+    }
+
+    async fn scoreboard(&self) -> Result<Response, UserError> {
+        let workspace = self.inner.options.workspace.clone();
+        blocking(move || {
+            let board = crate::scoreboard::of(&workspace);
+            // The copy is for other programs; without it the answer is the same.
+            if let Err(fault) = crate::scoreboard::save(&workspace, &board) {
+                tracing::debug!(%fault, "the scoreboard's copy was not written");
+            }
+            Ok(Response::Scoreboard { board })
+        })
+        .await
     }
 
     async fn inspect(&self, target: String) -> Result<Response, UserError> {

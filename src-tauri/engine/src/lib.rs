@@ -16,6 +16,7 @@ mod private;
 pub mod process;
 mod renew;
 pub mod sandbox;
+pub mod scoreboard;
 mod session;
 mod sessions;
 mod standing;

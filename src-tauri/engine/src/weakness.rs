@@ -3,6 +3,7 @@
 //!
 //! A switch of this process that nothing in the product sets; what the process starts does not inherit it.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 static TAKEN_AWAY: AtomicU32 = AtomicU32::new(0);
@@ -24,11 +25,13 @@ pub enum Weakness {
     IgnoreWriteErrors,
     /// Workers that should be in a sandbox are not.
     NoSandbox,
+    /// A verdict is whatever word of one stands first in a reviewer's output, whoever wrote it: no schema, no nonce.
+    TextVotes,
 }
 
 impl Weakness {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NoGuardian,
         Self::NoSync,
         Self::WallClock,
@@ -36,6 +39,7 @@ impl Weakness {
         Self::NoProbes,
         Self::IgnoreWriteErrors,
         Self::NoSandbox,
+        Self::TextVotes,
     ];
 
     /// Its name for the program `orchestrate-weakened`.
@@ -49,6 +53,7 @@ impl Weakness {
             Self::NoProbes => "no_probes",
             Self::IgnoreWriteErrors => "ignore_write_errors",
             Self::NoSandbox => "no_sandbox",
+            Self::TextVotes => "text_votes",
         }
     }
 
@@ -65,4 +70,26 @@ pub fn weaken(weakness: Weakness) {
 /// Whether a protection is taken away.
 pub(crate) fn has(weakness: Weakness) -> bool {
     TAKEN_AWAY.load(Ordering::Relaxed) & weakness.bit() != 0
+}
+
+/// What a gate without a schema channel would take for a reviewer's verdict: the first word of one in all that its process
+/// printed, its tools' output included. `None` for workers that are no reviewers, and where there is no such word.
+pub(crate) fn text_vote(prompt: &Path, stdout: &Path) -> Option<String> {
+    let prompt = std::fs::read_to_string(prompt).ok()?;
+    let (head, _) = prompt.split_once("\n\n")?;
+    let nonce = head.lines().find_map(|line| line.strip_prefix("nonce: "))?;
+    let said = std::fs::read(stdout).ok()?;
+    let said = String::from_utf8_lossy(&said).to_lowercase();
+    // gemini repeats the prompt, which names all verdicts.
+    let own = said.lines().filter(|line| !line.contains("\"role\":\"user\""));
+    let own = own.collect::<Vec<_>>().join("\n");
+    let words = [("approve", "approve"), ("lgtm", "approve"), ("concern", "concern"), ("blocker", "blocker")];
+    let places = words.into_iter().filter_map(|(word, verdict)| Some((own.find(word)?, verdict)));
+    let (_, verdict) = places.min()?;
+    let severity = if verdict == "approve" { "note" } else { verdict };
+    let answer = serde_json::json!({
+        "nonce": nonce, "verdict": verdict, "summary": "read out of its words", "files_read": [],
+        "findings": [{ "severity": severity, "title": "read out of its words" }],
+    });
+    Some(answer.to_string())
 }

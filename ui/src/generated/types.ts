@@ -132,6 +132,11 @@ text: string,
 by: Actor, };
 
 /**
+ * What is done in a doubtful case of the gate. There is no value that lets it pass in silence.
+ */
+export type AtDoubt = "warn" | "pause";
+
+/**
  * What became of one reviewer's seat.
  */
 export type Ballot = { "type": "cast", 
@@ -154,7 +159,11 @@ files_read: Array<string>,
 /**
  * The tree that the reviewer had in front of it.
  */
-tree: TreeHash, } | { "type": "void", 
+tree: TreeHash, 
+/**
+ * What it looked at; absent in journals of earlier versions.
+ */
+coverage?: Coverage, } | { "type": "void", 
 /**
  * Why, in a sentence.
  */
@@ -209,17 +218,38 @@ evidence: Evidence,
 /**
  * The line on which the quote really begins, from 1.
  */
-found_at: number | null, };
+found_at: number | null, 
+/**
+ * The project's check command that the finding cites, run again in a clean checkout of the reviewed tree.
+ */
+rerun?: Rerun, };
 
 /**
  * What the user may choose.
  */
-export type Choice = "approve" | "replan" | "instruct" | "override" | "retry" | "abandon" | "reply" | "hand_over";
+export type Choice = "approve" | "replan" | "instruct" | "override" | "retry" | "abandon" | "reply" | "hand_over" | "third_opinion";
 
 /**
  * A git commit's object id, in hex.
  */
 export type CommitHash = string;
+
+/**
+ * What a reviewer looked at, as its stream of events tells, against what changed.
+ */
+export type Coverage = { 
+/**
+ * Files that its tools read, relative to the project's root.
+ */
+read: Array<string>, 
+/**
+ * Changed files of which no tool call tells that it read them; the diff in its prompt shows them as well.
+ */
+unread: Array<string>, 
+/**
+ * Files that it says it read, and of which no tool call tells so.
+ */
+only_claimed: Array<string>, };
 
 /**
  * A decision of the policy or of a person: `d2`.
@@ -425,6 +455,31 @@ export type Level = "L0" | "L1" | "L2" | "L3";
 export type Outcome = "done" | "waiting" | "stopped" | "limited" | "failed";
 
 /**
+ * A blocker that a person overrode.
+ */
+export type Overridden = { 
+/**
+ * In which session.
+ */
+session: SessionId, 
+/**
+ * In which review.
+ */
+review: ReviewId, 
+/**
+ * Whose blocker.
+ */
+reviewer: AgentName, 
+/**
+ * What it was about.
+ */
+title: string, 
+/**
+ * The person's reason.
+ */
+reason: string, };
+
+/**
  * How a session stands: a state of attention, derived, never stored.
  */
 export type Phase = "planning" | "needs_you" | "working" | "paused" | "stopping" | "interrupted" | "ready_to_land" | "landed" | "stopped" | "limited" | "failed";
@@ -598,7 +653,7 @@ export type Request = { "type": "doctor",
 /**
  * The project folder to look at as well, when there is one.
  */
-target?: string, } | { "type": "sessions" } | { "type": "inspect", 
+target?: string, } | { "type": "sessions" } | { "type": "scoreboard" } | { "type": "inspect", 
 /**
  * The folder.
  */
@@ -681,6 +736,23 @@ session: SessionId,
 act: Act, };
 
 /**
+ * A check command that a reviewer cites, run again by the orchestrator.
+ */
+export type Rerun = { 
+/**
+ * The command, as the project or the task has it.
+ */
+command: string, 
+/**
+ * Whether it exited with 0.
+ */
+passed: boolean, 
+/**
+ * Its exit code, when it ended by itself.
+ */
+exit_code: number | null, };
+
+/**
  * What is answered.
  */
 export type Response = { "type": "accepted" } | { "type": "opened", 
@@ -699,7 +771,11 @@ agents: Array<AgentInfo>, } | { "type": "sessions",
 /**
  * One row each.
  */
-sessions: Array<SessionSummary>, } | { "type": "target", 
+sessions: Array<SessionSummary>, } | { "type": "scoreboard", 
+/**
+ * As the journals have it now.
+ */
+board: Scoreboard, } | { "type": "target", 
 /**
  * Its facts.
  */
@@ -800,6 +876,36 @@ seats: Array<SeatRow>,
 decision: DecisionId | null, };
 
 /**
+ * The rules of reviewing, within bounds that keep the gate safe.
+ */
+export type ReviewRules = { 
+/**
+ * Rounds on one task before it escalates; 1 to 10 (SPEC section 7: 3).
+ */
+max_rounds: number, 
+/**
+ * Minutes without any review after which one is made.
+ */
+every_minutes: number, 
+/**
+ * Valid verdicts that a milestone needs; at least 1.
+ */
+at_milestone: number, 
+/**
+ * Valid verdicts that the end needs when three vendors are there; at least 1.
+ */
+at_end: number, 
+/**
+ * What a single concern does; never less than sending it back to the author.
+ */
+at_one_concern: AtDoubt, 
+/**
+ * What happens when all that judged approve, but a reviewer who was asked gave no valid verdict; never less than a
+ * warning.
+ */
+at_missing_reviewer: AtDoubt, };
+
+/**
  * What a worker is there for.
  */
 export type Role = "lead" | "architect" | "implementer" | "reviewer";
@@ -829,7 +935,93 @@ export type RowBody = { "type": "session" } & SessionRow | { "type": "plan" } & 
 /**
  * The rule that fired. Their order is the order of [`crate::decide`].
  */
-export type Rule = "any_blocker" | "two_concerns" | "rounds_exhausted" | "one_concern" | "too_few_verdicts" | "no_independent_reviewer" | "all_approved" | "unrepairable" | "worker_asked" | "person";
+export type Rule = "any_blocker" | "two_concerns" | "rounds_exhausted" | "one_concern" | "too_few_verdicts" | "no_independent_reviewer" | "reviewer_missing" | "all_approved" | "unrepairable" | "worker_asked" | "person";
+
+/**
+ * One reviewer's record.
+ */
+export type Score = { 
+/**
+ * Who.
+ */
+reviewer: AgentName, 
+/**
+ * Whose model.
+ */
+vendor: Vendor, 
+/**
+ * Seats it had.
+ */
+seats: number, 
+/**
+ * Seats that ended without a verdict.
+ */
+void: number, 
+/**
+ * Verdicts as given.
+ */
+approve: number, 
+/**
+ * Verdicts as given.
+ */
+concern: number, 
+/**
+ * Verdicts as given.
+ */
+blocker: number, 
+/**
+ * Blockers that counted as concerns, because no evidence of them could be verified.
+ */
+weakened: number, 
+/**
+ * Findings that are concerns or blockers.
+ */
+findings: number, 
+/**
+ * Of these: with a quote that was found, or a check that failed again.
+ */
+verified: number, 
+/**
+ * Of these: with a quote or file that is not there.
+ */
+not_found: number, 
+/**
+ * Of these: with nothing to check.
+ */
+not_checkable: number, 
+/**
+ * Of these: later confirmed by a fix.
+ */
+confirmed: number, 
+/**
+ * Blockers of it that a person overrode.
+ */
+overridden: number, };
+
+/**
+ * All reviewers of a workspace.
+ */
+export type Scoreboard = { 
+/**
+ * Sessions that were read.
+ */
+sessions: number, 
+/**
+ * How many of them are demonstrations, or were played by scripted agents that say so.
+ */
+demos: number, 
+/**
+ * Sessions of which only a part, or nothing, could be read.
+ */
+unreadable: Array<SessionId>, 
+/**
+ * One for each reviewer, by its agent's name.
+ */
+reviewers: Array<Score>, 
+/**
+ * Blockers that a person overrode, oldest first.
+ */
+overridden: Array<Overridden>, };
 
 /**
  * A reviewer's seat.
@@ -933,7 +1125,11 @@ worker_caps: WorkerCaps,
 /**
  * Agents whose quota is used up.
  */
-gates: Array<GateRow>, };
+gates: Array<GateRow>, 
+/**
+ * The rules of reviewing in force.
+ */
+review: ReviewRules, };
 
 /**
  * A session in a list.
@@ -1302,6 +1498,11 @@ message: string,
  * What to do about it.
  */
 hint: string, };
+
+/**
+ * Who makes the model behind an agent. One vendor counts once in a vote, and none reviews itself.
+ */
+export type Vendor = "anthropic" | "open_ai" | "google";
 
 /**
  * What a reviewer says of the whole.

@@ -144,6 +144,7 @@ export const rules: Record<Rule, string> = {
   one_concern: "one concern goes back to its author",
   too_few_verdicts: "fewer valid verdicts than needed",
   no_independent_reviewer: "only one vendor is there, so nobody independent could review",
+  reviewer_missing: "those that judged approve, but a reviewer gave no verdict",
   all_approved: "all reviewers approved",
   unrepairable: "a failure that only you can resolve",
   worker_asked: "a worker asked you",
@@ -198,6 +199,11 @@ export const choices: Record<Choice, { label: string; leads: string; text: strin
   hand_over: {
     label: "Hand over",
     leads: "An agent of another vendor goes on from the files as they stand.",
+    text: "",
+  },
+  third_opinion: {
+    label: "Third opinion",
+    leads: "One more reviewer, of another vendor, judges the same files. Then it is decided anew.",
     text: "",
   },
   retry: { label: "Try again", leads: "The same step is done once more.", text: "" },

@@ -63,6 +63,13 @@ impl State {
                     }
                 }
             }
+            Event::SeatAdded { review, seat } => {
+                if let Some(state) = self.reviews.get_mut(review) {
+                    state.seq = seq;
+                    state.decision = None;
+                    state.review.seats.push(seat.clone());
+                }
+            }
             Event::PlanProposed { version, plan, by } => {
                 let (version, plan, by) = (*version, plan.clone(), by.clone());
                 self.plan = Some(PlanState { version, plan, by, approved: None, rejected: false, seq });

@@ -107,6 +107,12 @@ impl State {
                     Action::LogWarning if decision.rule == Rule::NoIndependentReviewer && gate => {
                         course.stage = Stage::Approved;
                     }
+                    // All that judged approve. Work on the way goes on to a gating review, which asks everybody again.
+                    Action::LogWarning if decision.rule == Rule::ReviewerMissing => {
+                        if gate {
+                            course.stage = Stage::Approved;
+                        }
+                    }
                     Action::LogWarning => {
                         course.notes.extend(notes);
                         if gate {
@@ -225,6 +231,10 @@ impl State {
         };
         self.touch_workers(seq);
         let Some(subject) = subject else { return };
+        if let (Choice::ThirdOpinion, About::Review { review }) = (choice, &asked.about) {
+            self.reopened(seq, question, *review, &subject);
+            return;
+        }
         let makes = matches!(subject, Subject::Task { .. });
         self.edit_course(&subject, seq, |course| {
             if course.stage == Stage::Blocked(question) {
@@ -237,7 +247,12 @@ impl State {
                     course.notes.extend(message);
                 }
                 Choice::Override | Choice::Retry => course.notes.clear(),
-                Choice::Approve | Choice::Replan | Choice::Abandon | Choice::Reply | Choice::HandOver => {}
+                Choice::Approve
+                | Choice::Replan
+                | Choice::Abandon
+                | Choice::Reply
+                | Choice::HandOver
+                | Choice::ThirdOpinion => {}
             }
         });
         if let Subject::Task { task } = &subject {
@@ -246,6 +261,32 @@ impl State {
                 state.conflicts = 0;
             });
         }
+    }
+}
+
+impl State {
+    /// A review whose decision is made anew, with one more seat: as if it had not been decided yet.
+    fn reopened(
+        &mut self,
+        seq: Seq,
+        question: crate::QuestionId,
+        review: crate::ReviewId,
+        subject: &Subject,
+    ) {
+        let Some(state) = self.reviews.get_mut(&review) else { return };
+        state.decision = None;
+        state.seq = seq;
+        let gate = state.review.gate;
+        let of_it = |note: &Note| matches!(note, Note::Findings { review: of, .. } if *of == review);
+        self.edit_course(subject, seq, |course| {
+            course.notes.retain(|note| !of_it(note));
+            if gate {
+                course.round = course.round.saturating_sub(1);
+            }
+            if course.stage == Stage::Blocked(question) {
+                course.stage = Stage::Reviewing(review);
+            }
+        });
     }
 }
 
@@ -263,6 +304,7 @@ fn after_answer(choice: Choice, makes: bool, course: &Course) -> Stage {
         | Choice::Approve
         | Choice::Replan
         | Choice::Abandon
+        | Choice::ThirdOpinion
         | Choice::Reply => Stage::Waiting,
     }
 }

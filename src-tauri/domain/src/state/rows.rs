@@ -148,6 +148,7 @@ impl State {
                 turns: limits.worker_turns,
             },
             gates: self.gates.keys().filter_map(|agent| self.gate_row(agent)).collect(),
+            review: opened.settings.review.clone(),
         })
     }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::{Effect, Next};
 use crate::policy::{Facts, Ruling, decide};
+use crate::timeline::serde_name;
 use crate::{
-    About, Action, Actor, AgentName, Asked, Ballot, Choice, CommitHash, Decision, Dialect, Event, Job,
-    NoticeKind, Purpose, Review, ReviewId, Role, Rule, RunKey, Seat, Stage, State, Subject, TaskId, TreeHash,
-    Trigger, Vendor, Verdict, Vote,
+    About, Action, Actor, AgentName, Asked, Ballot, CheckedFinding, Choice, CommitHash, Decision, Dialect,
+    Event, Evidence, Job, NoticeKind, Purpose, Review, ReviewId, ReviewRules, Role, Rule, RunKey, Seat,
+    Stage, State, Subject, TaskId, TreeHash, Trigger, Vendor, Vote,
 };
 
 impl Next<'_> {
@@ -144,20 +145,25 @@ impl Next<'_> {
                 self.emit(Event::Warned { text: format!("review {id}: {}", warning(rule)) })
             }
             Action::PauseAndClarify => {
-                let choices = if rule == Rule::TooFewVerdicts {
-                    vec![Choice::Retry, Choice::Override, Choice::Abandon]
+                let unheard = matches!(rule, Rule::TooFewVerdicts | Rule::ReviewerMissing);
+                let (first, title) = if unheard {
+                    (Choice::Retry, "Paused: a verdict is missing")
                 } else {
-                    vec![Choice::Instruct, Choice::Override, Choice::Abandon]
+                    (Choice::Instruct, "Paused: reviewers have concerns")
                 };
-                self.ask_about_review(id, choices, NoticeKind::Decision, "Paused: reviewers have concerns");
+                self.ask_about_review(id, first, NoticeKind::Decision, title);
                 let frozen: Vec<_> =
                     self.state.live().map(|(id, _)| id).filter(|id| self.state.frozen(*id)).collect();
                 self.step.effects.extend(frozen.into_iter().map(Effect::Freeze));
             }
             Action::StopAndEscalate => {
                 self.stop_workers(false);
-                let choices = vec![Choice::Instruct, Choice::Override, Choice::Abandon];
-                self.ask_about_review(id, choices, NoticeKind::Blocker, "Stopped: a blocker needs you");
+                self.ask_about_review(
+                    id,
+                    Choice::Instruct,
+                    NoticeKind::Blocker,
+                    "Stopped: a blocker needs you",
+                );
             }
         }
     }
@@ -184,15 +190,18 @@ impl Next<'_> {
             Subject::Validation { .. } | Subject::Session => BTreeSet::new(),
         };
         let rounds_before = self.state.course(&review.subject).map_or(0, |course| course.rounds_before);
-        let most = self.state.opened.as_ref().map_or(3, |opened| opened.settings.review.max_rounds);
+        let standard = ReviewRules::default();
+        let rules = self.state.opened.as_ref().map_or(&standard, |opened| &opened.settings.review);
         Some(Facts {
             tree: current.unwrap_or_else(|| review.tree.clone()),
             votes: votes.collect(),
             authors,
             required: review.required,
             round: review.round,
-            max_rounds: most + rounds_before,
+            max_rounds: rules.max_rounds + rounds_before,
             single_vendor: self.state.vendors().len() < 2,
+            at_one_concern: rules.at_one_concern,
+            at_missing_reviewer: rules.at_missing_reviewer,
         })
     }
 
@@ -200,8 +209,12 @@ impl Next<'_> {
         agents.iter().filter_map(|agent| self.state.vendor(agent)).collect()
     }
 
-    fn ask_about_review(&mut self, id: ReviewId, choices: Vec<Choice>, kind: NoticeKind, title: &str) {
+    fn ask_about_review(&mut self, id: ReviewId, first: Choice, kind: NoticeKind, title: &str) {
         let text = self.question_text(id);
+        let mut choices = vec![first, Choice::Override, Choice::Abandon];
+        if another(self.state, id).is_some() {
+            choices.insert(1, Choice::ThirdOpinion);
+        }
         self.ask(Asked { text, about: About::Review { review: id }, choices }, kind, title);
     }
 
@@ -214,23 +227,48 @@ impl Next<'_> {
             Subject::Session => "the whole result".to_owned(),
         };
         let mut text = format!("How should {what} go on? (review {id}, round {})", state.review.round);
-        for seat in &state.review.seats {
-            let counted = seat.ballot.as_ref().and_then(Ballot::counted_as);
+        // All of them, so that both sides of a contradiction are there; whoever objects first.
+        let counted_as = |seat: &&Seat| seat.ballot.as_ref().and_then(Ballot::counted_as);
+        let mut seats: Vec<&Seat> = state.review.seats.iter().collect();
+        seats.sort_by_key(|seat| std::cmp::Reverse(counted_as(seat)));
+        for seat in seats {
+            let counted = counted_as(&seat);
             match &seat.ballot {
-                Some(Ballot::Cast { summary, findings, .. }) if counted != Some(Verdict::Approve) => {
-                    text += &format!("\n{}: {}", seat.reviewer, summary.trim());
-                    for checked in findings {
-                        let place = checked.finding.file.as_deref().unwrap_or("no file");
-                        let line = checked.found_at.map(|line| format!(":{line}")).unwrap_or_default();
-                        text += &format!("\n  - {} ({place}{line})", checked.finding.title);
-                    }
+                Some(Ballot::Cast { verdict, summary, findings, .. }) => {
+                    let counted = counted.unwrap_or(*verdict);
+                    let (said, counts) = (serde_name(verdict), serde_name(&counted));
+                    let but = if said == counts { String::new() } else { format!(", counts as {counts}") };
+                    text += &format!("\n{}: {said}{but}. {}", seat.reviewer, summary.trim());
+                    text += &findings.iter().map(finding_line).collect::<String>();
                 }
                 Some(Ballot::Void { why }) => text += &format!("\n{}: no verdict, {why}", seat.reviewer),
-                Some(Ballot::Cast { .. }) | None => {}
+                None => {}
             }
         }
         text
     }
+}
+
+/// A finding with what became of its evidence, as a line of a question.
+fn finding_line(checked: &CheckedFinding) -> String {
+    let place = checked.finding.file.as_deref().unwrap_or("no file");
+    let line = checked.found_at.map(|line| format!(":{line}")).unwrap_or_default();
+    let badge = match (&checked.rerun, checked.evidence) {
+        (Some(rerun), _) if !rerun.passed => format!("; `{}` failed again", rerun.command),
+        (_, Evidence::Verified) => "; quote verified".to_owned(),
+        (Some(rerun), _) => format!("; unverified, `{}` passes", rerun.command),
+        (None, Evidence::NotFound) => "; unverified, the quote is not there".to_owned(),
+        (None, Evidence::NotCheckable) => "; unverified, nothing to check".to_owned(),
+    };
+    format!("\n  - {} ({place}{line}{badge})", checked.finding.title)
+}
+
+/// Who could judge what a review is about besides those who do: of a vendor without a seat and without a hand in it.
+pub(super) fn another(state: &State, review: ReviewId) -> Option<(AgentName, Vendor, Vec<TaskId>)> {
+    let review = &state.reviews.get(&review)?.review;
+    let seated = |vendor: Vendor| review.seats.iter().any(|seat| seat.vendor == vendor);
+    let able = seats(state, &review.subject, review.gate, u32::MAX);
+    able.into_iter().find(|(_, vendor, _)| !seated(*vendor))
 }
 
 /// Who may sit in a review: one agent for each vendor, each with the tasks it may judge, none of its own vendor's.
@@ -314,9 +352,17 @@ fn was_void(state: &State, subject: &Subject, reviewer: &AgentName) -> bool {
 }
 
 fn warning(rule: Rule) -> &'static str {
-    if rule == Rule::NoIndependentReviewer {
-        "nobody independent could review; the checks alone decided"
-    } else {
-        "one concern, sent back to the author"
+    match rule {
+        Rule::NoIndependentReviewer => "nobody independent could review; the checks alone decided",
+        Rule::ReviewerMissing => "all verdicts approve, but a reviewer who was asked gave none",
+        Rule::OneConcern
+        | Rule::AnyBlocker
+        | Rule::TwoConcerns
+        | Rule::RoundsExhausted
+        | Rule::TooFewVerdicts
+        | Rule::AllApproved
+        | Rule::Unrepairable
+        | Rule::WorkerAsked
+        | Rule::Person => "one concern, sent back to the author",
     }
 }

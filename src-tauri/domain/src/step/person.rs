@@ -145,6 +145,12 @@ impl Next<'_> {
                 "Choose another way, or wait until one is free.",
             ));
         }
+        if choice == Choice::ThirdOpinion && self.third(&asked.about).is_none() {
+            return Err(refuse(
+                "nobody is left who could give one more opinion: every vendor has a seat or a hand in the work",
+                "Choose another way.",
+            ));
+        }
         let needs_text = matches!(choice, Choice::Override | Choice::Reply)
             || (choice == Choice::Instruct && !matches!(asked.about, About::Review { .. }));
         if needs_text && text.trim().is_empty() {
@@ -164,6 +170,14 @@ impl Next<'_> {
         let About::Failure { worker } = about else { return None };
         let heir = crate::recovery::successor(self.state, *worker, self.now.at)?;
         Some((*worker, heir))
+    }
+
+    /// The seat of whoever could give one more opinion on what a review is about.
+    fn third(&mut self, about: &About) -> Option<crate::Seat> {
+        let About::Review { review } = about else { return None };
+        let (reviewer, vendor, scope) = super::judge::another(self.state, *review)?;
+        let nonce = self.nonce();
+        Some(crate::Seat { reviewer, vendor, scope, nonce, workers: Vec::new(), ballot: None })
     }
 
     fn follow(&mut self, about: &About, choice: Choice, text: String, by: Actor) {
@@ -194,6 +208,11 @@ impl Next<'_> {
                     worker: None,
                 };
                 self.emit(Event::Decided { decision });
+            }
+            (About::Review { review }, Choice::ThirdOpinion) => {
+                if let Some(seat) = self.third(about) {
+                    self.emit(Event::SeatAdded { review: *review, seat });
+                }
             }
             (About::Worker { worker, call }, _) => {
                 let (worker, call) = (*worker, call.clone());

@@ -2,6 +2,7 @@
 
 mod claims;
 mod lost;
+mod opinions;
 
 use std::collections::VecDeque;
 
@@ -263,11 +264,17 @@ impl World {
             }
             Job::Verify { review, answer, .. } => {
                 let tree = self.state.reviews[&review].review.tree.clone();
-                let checked =
-                    |finding| CheckedFinding { finding, evidence: Evidence::Verified, found_at: Some(3) };
+                let checked = |finding| CheckedFinding {
+                    finding,
+                    evidence: Evidence::Verified,
+                    found_at: Some(3),
+                    rerun: None,
+                };
                 let findings = answer.findings.into_iter().map(checked).collect();
                 let Answer { verdict, summary, files_read, .. } = answer;
-                JobOutcome::Verified { ballot: Ballot::Cast { verdict, summary, findings, files_read, tree } }
+                JobOutcome::Verified {
+                    ballot: Ballot::Cast { verdict, summary, findings, files_read, tree, coverage: None },
+                }
             }
             Job::Merge { task, .. } => {
                 let at = self

@@ -13,6 +13,7 @@ mod perform;
 mod recover;
 mod space;
 mod stuck;
+mod verify;
 mod watchdog;
 mod worker;
 

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    AgentName, Answer, Ballot, Check, CheckResult, CommitHash, Input, Job, JobId, JobOutcome, LandMethod,
-    Review, ReviewId, State, Subject, WorkerId,
+    AgentName, Ballot, Check, CheckResult, CommitHash, Input, Job, JobId, JobOutcome, LandMethod, ReviewId,
+    State, Subject, WorkerId,
 };
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::{Context, confine, space};
-use crate::evidence;
+use super::{Context, confine, space, verify};
 use crate::private;
 use crate::process::{CommandEnd, CommandSpec};
 use crate::trees::TreeError;
@@ -56,14 +55,7 @@ async fn once(context: &Arc<Context>, seen: &watch::Receiver<State>, job: JobId,
     match what {
         Job::Check { subject, commit, checks } => check(context, job, &subject, &commit, checks, seen).await,
         Job::Verify { review, worker, answer } => {
-            let found = seen.borrow().reviews.get(&review).map(|state| state.review.clone());
-            let reviewer = seen.borrow().workers.get(&worker).map(|state| state.assignment.agent.clone());
-            match (found, reviewer) {
-                (Some(review), Some(reviewer)) => {
-                    blocking(context, move |context| verify(context, &review, &reviewer, answer)).await
-                }
-                _ => JobOutcome::Failed { why: "the review is unknown".to_owned() },
-            }
+            verify::answer(context, seen, job, review, worker, answer).await
         }
         Job::PrepareTree { task } => {
             blocking(context, move |context| Ok(context.trees.prepare_tree(&task)?.into())).await
@@ -147,7 +139,7 @@ async fn check(
     JobOutcome::Checked { results }
 }
 
-async fn checkout(context: &Arc<Context>, commit: &CommitHash) -> Result<PathBuf, String> {
+pub(super) async fn checkout(context: &Arc<Context>, commit: &CommitHash) -> Result<PathBuf, String> {
     let (context, commit) = (Arc::clone(context), commit.clone());
     let made = tokio::task::spawn_blocking(move || context.trees.check_tree(&commit));
     made.await.map_err(|fault| fault.to_string())?.map_err(|fault| fault.to_string())
@@ -160,7 +152,13 @@ fn file(root: &Path, path: &str, check: Check) -> CheckResult {
     CheckResult { check, passed: found.is_some(), exit_code: None, output }
 }
 
-async fn command(context: &Arc<Context>, root: &Path, run: &str, name: &str, check: Check) -> CheckResult {
+pub(super) async fn command(
+    context: &Arc<Context>,
+    root: &Path,
+    run: &str,
+    name: &str,
+    check: Check,
+) -> CheckResult {
     let minutes = context.opened.settings.limits.check_minutes;
     let logs = context.folder.join("checks");
     if let Err(fault) = private::folder(&logs) {
@@ -187,23 +185,6 @@ async fn command(context: &Arc<Context>, root: &Path, run: &str, name: &str, che
         }
         Err(fault) => CheckResult { check, passed: false, exit_code: None, output: fault },
     }
-}
-
-/// Evidence against the frozen tree, and whether the reviewer left that tree alone.
-fn verify(
-    context: &Context,
-    review: &Review,
-    reviewer: &domain::AgentName,
-    answer: Answer,
-) -> Result<JobOutcome, TreeError> {
-    if !context.trees.seat_untouched(review.id, reviewer, &review.commit, &review.tree)? {
-        let why = "it wrote to the tree it was to judge, which voids its verdict".to_owned();
-        return Ok(JobOutcome::Verified { ballot: Ballot::Void { why } });
-    }
-    let findings = evidence::check_all(&context.trees, &review.commit, answer.findings)?;
-    let (verdict, summary, files_read) = (answer.verdict, agents::clean(&answer.summary), answer.files_read);
-    let ballot = Ballot::Cast { verdict, summary, findings, files_read, tree: review.tree.clone() };
-    Ok(JobOutcome::Verified { ballot })
 }
 
 /// Which worker a file of the session's folder belongs to.

@@ -19,6 +19,7 @@ use crate::calls;
 use crate::door::Signal;
 use crate::private;
 use crate::process::{Caps, ExitRecord, Limited, LineKind, Running, Spec, Tail, clock};
+use crate::weakness::{self, Weakness};
 
 /// How long a CLI may take to leave after it was asked to (SUPERVISION section 5).
 pub(super) const GRACE: Duration = Duration::from_secs(5);
@@ -492,8 +493,13 @@ pub(super) async fn finish(
     for said in reader.rest() {
         context.send(Input::Said { worker, offset: 0, said }).await;
     }
-    let failed = reader.finish(&exit, &errors(files, &exit), &jiff::Zoned::now());
-    let told: Told = reader.told().clone();
+    let mut failed = reader.finish(&exit, &errors(files, &exit), &jiff::Zoned::now());
+    let mut told: Told = reader.told().clone();
+    if weakness::has(Weakness::TextVotes)
+        && let Some(vote) = weakness::text_vote(&files.prompt, &files.stdout)
+    {
+        (told.structured, failed) = (Some(vote), None);
+    }
     context.send(Input::Ended { worker, exit, told: Box::new(told), failed }).await;
 }
 

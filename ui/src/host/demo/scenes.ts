@@ -77,6 +77,14 @@ export function head(
     },
     worker_caps: CAPS,
     gates: [],
+    review: {
+      max_rounds: 3,
+      every_minutes: 15,
+      at_milestone: 1,
+      at_end: 2,
+      at_one_concern: "warn",
+      at_missing_reviewer: "warn",
+    },
     ...more,
   };
 }
