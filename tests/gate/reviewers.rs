@@ -9,7 +9,7 @@ use crate::corpus::Diff;
 pub(crate) enum Reviewer {
     /// Reads the diff; finds four defects of five, and now and then something that is none. Cites what stands there.
     Honest,
-    /// Another one of that kind, which overlooks other things.
+    /// Another one of that kind; half of what it overlooks the first one overlooks as well.
     HonestToo,
     /// Finds a blocker in everything, with code that it made up.
     Hallucinates,
@@ -57,8 +57,8 @@ impl Reviewer {
     /// What it says of a diff; `None` when it says nothing.
     pub(crate) fn says(self, diff: &Diff<'_>) -> Option<Said> {
         match self {
-            Self::Honest => Some(honest(diff, 0)),
-            Self::HonestToo => Some(honest(diff, 2)),
+            Self::Honest => Some(honest(diff, [3, 8])),
+            Self::HonestToo => Some(honest(diff, [3, 6])),
             Self::Hallucinates => {
                 let made_up = format!("if (cache_{}.poisoned) {{ return unsafe_default(); }}", diff.number);
                 Some(blocker(finding(Severity::Blocker, &diff.case.file, &made_up, "It is poisoned."), true))
@@ -79,10 +79,10 @@ impl Reviewer {
 }
 
 /// Overlooks one planted defect of five, objects to one good diff of ten, and takes one of thirty for a disaster.
-fn honest(diff: &Diff<'_>, shift: usize) -> Said {
-    let number = diff.number + shift;
+fn honest(diff: &Diff<'_>, overlooks: [usize; 2]) -> Said {
+    let number = diff.number;
     if diff.planted {
-        if number % 5 == 3 {
+        if overlooks.contains(&(number % 10)) {
             return Said { verdict: Verdict::Approve, findings: Vec::new() };
         }
         let grave =
@@ -91,8 +91,8 @@ fn honest(diff: &Diff<'_>, shift: usize) -> Said {
         return objection(finding(severity, &diff.case.file, &diff.case.quote, &diff.case.why), false);
     }
     let severity = match number {
-        n if n % 30 == 7 => Severity::Blocker,
-        n if n % 10 == 4 => Severity::Concern,
+        n if n % 30 == overlooks[1] => Severity::Blocker,
+        n if n % 10 == overlooks[1] - 2 => Severity::Concern,
         _ => return Said { verdict: Verdict::Approve, findings: Vec::new() },
     };
     objection(
