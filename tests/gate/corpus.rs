@@ -52,8 +52,8 @@ impl Diff<'_> {
     /// A line that really stands there, for those who find fault with what is good.
     pub(crate) fn some_line(&self) -> &str {
         let lines = || self.after().lines().filter(|line| 12 <= line.trim().len());
-        let changed = lines().filter(|line| !self.case.before.contains(line.trim()));
-        changed.last().or(lines().last()).unwrap_or_default()
+        let mut changed = lines().filter(|line| !self.case.before.contains(line.trim()));
+        changed.next_back().or(lines().next_back()).unwrap_or_default()
     }
 }
 

@@ -95,6 +95,11 @@ export class Fake implements Host {
         };
       case "sessions":
         return { type: "sessions", sessions: this.#summaries() };
+      case "scoreboard":
+        return {
+          type: "scoreboard",
+          board: { sessions: 0, demos: 0, unreadable: [], reviewers: [], overridden: [] },
+        };
       case "inspect":
         return {
           type: "target",
