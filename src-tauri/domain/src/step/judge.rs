@@ -238,7 +238,7 @@ impl Next<'_> {
                     let counted = counted.unwrap_or(*verdict);
                     let (said, counts) = (serde_name(verdict), serde_name(&counted));
                     let but = if said == counts { String::new() } else { format!(", counts as {counts}") };
-                    text += &format!("\n{}: {said}{but}. {}", seat.reviewer, summary.trim());
+                    text += &format!("\n{}: {} ({said}{but})", seat.reviewer, summary.trim());
                     text += &findings.iter().map(finding_line).collect::<String>();
                 }
                 Some(Ballot::Void { why }) => text += &format!("\n{}: no verdict, {why}", seat.reviewer),

@@ -31,7 +31,7 @@ fn a_third_opinion_joins_the_review_and_it_is_decided_anew() {
     assert_eq!((decision.action, decision.rule), (Action::StopAndEscalate, Rule::AnyBlocker), "{log}");
     let asked = open_question(&state);
     assert!(
-        asked.text.contains("codex: blocker") && asked.text.contains("claude: approve"),
+        asked.text.contains("codex: so (blocker)") && asked.text.contains("claude: so (approve)"),
         "{}",
         asked.text
     );
@@ -59,7 +59,7 @@ fn where_both_others_have_a_seat_no_third_opinion_is_offered() {
     let (state, _) = play(&ALL, &[Says("codex", 2, Verdict::Blocker)]);
     let asked = open_question(&state);
     assert!(!asked.choices.contains(&Choice::ThirdOpinion));
-    assert!(asked.text.contains("gemini: approve"), "both sides are told: {}", asked.text);
+    assert!(asked.text.contains("gemini: so (approve)"), "both sides are told: {}", asked.text);
 }
 
 #[test]
