@@ -27,7 +27,7 @@ pub use home::Home;
 pub use launch::{AnswerShape, Launch, LaunchRequest, MCP_SERVER, McpServer, launch};
 pub use reader::{MOST_LINE, Reader};
 pub use report::report;
-pub use sandbox::{Confined, hosts};
 pub use run::is_writing_tool;
+pub use sandbox::{Confined, hosts};
 pub use schema::strict_schema;
 pub use version::{Tested, login_hint, tested, version_warning};
