@@ -534,6 +534,8 @@ fn the_sweep_knows_a_process_by_more_than_its_pid() {
         ProcessIdentity { boot: "another".to_owned(), ..identity.clone() },
         ProcessIdentity { started: 0, ..identity.clone() },
         ProcessIdentity { boot: String::new(), ..identity.clone() },
+        // Boot ids are of one length.
+        ProcessIdentity { boot: identity.boot.chars().rev().collect(), ..identity.clone() },
     ];
     assert_eq!(sweep(&wrong, &["x".to_owned()]), Default::default());
     assert!(place.alive().contains(&identity.pid), "nothing was touched");
