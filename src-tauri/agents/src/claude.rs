@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::failure::{self, Class};
+use crate::hook;
 use crate::launch::{Dialected, LaunchRequest, MCP_SERVER, TOOL_PATIENCE_S, words};
 use crate::report;
 use crate::run::{Kind, Run, Tool, fingerprint, first_of, flag, note, number, text_at};
@@ -37,6 +38,11 @@ pub(crate) fn flags(request: &LaunchRequest<'_>) -> Dialected {
         files.push((path, config.to_string()));
         env.push(("MCP_TIMEOUT", "30000".to_owned()));
         env.push(("MCP_TOOL_TIMEOUT", (TOOL_PATIENCE_S * 1000).to_string()));
+    }
+    if let Some(hook) = request.hook {
+        let path = request.files.join("settings.json");
+        args.extend(["--settings".to_owned(), path.to_string_lossy().into_owned()]);
+        files.push((path, hook::claude_settings(hook).to_string()));
     }
     if let Some(shape) = request.shape {
         args.extend(["--json-schema".to_owned(), shape.schema().to_string()]);

@@ -4,6 +4,7 @@ use domain::{AgentEvent, Status, StatusKind, ToolOutcome, Usage};
 use serde_json::{Value, json};
 
 use crate::failure::{self, Class};
+use crate::hook;
 use crate::launch::{Dialected, LaunchRequest, MCP_SERVER, TOOL_PATIENCE_S, words};
 use crate::run::{Kind, Run, Tool, fingerprint, first_of, note, number, text_at};
 
@@ -32,6 +33,7 @@ pub(crate) fn flags(request: &LaunchRequest<'_>) -> Dialected {
             ),
         ]);
     }
+    args.extend(request.hook.map(hook::codex_overrides).unwrap_or_default());
     if let Some(shape) = request.shape {
         let path = request.files.join("answer.schema.json");
         args.extend(["--output-schema".to_owned(), path.to_string_lossy().into_owned()]);

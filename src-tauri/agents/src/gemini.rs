@@ -6,12 +6,16 @@ use serde_json::{Value, json};
 use crate::MOST_LINE;
 use crate::failure::{self, Class};
 use crate::home::{GEMINI_HOME, Home};
+use crate::hook;
 use crate::launch::{Dialected, LaunchRequest, MCP_SERVER, TOOL_PATIENCE_S, words};
 use crate::run::{Kind, Run, Tool, fingerprint, first_of, note, number, text_at};
 use crate::version;
 
 /// Attempts at one request; the CLI's own ten take four minutes (measured).
 const ATTEMPTS: u32 = 4;
+
+/// The variable with the hook's command line, which is each worker's own.
+const HOOK: &str = "ORCHESTRATE_HOOK";
 
 /// The first version with `--output-format stream-json` (October 2025).
 const STREAMS_SINCE: [u64; 3] = [0, 11, 0];
@@ -46,6 +50,7 @@ pub(crate) fn flags(request: &LaunchRequest<'_>) -> Dialected {
     let server =
         request.mcp.into_iter().flat_map(|server| std::iter::once(&server.program).chain(&server.args));
     env.extend(server.enumerate().map(|(at, word)| (word_name(at), word.clone())));
+    env.extend(request.hook.map(|hook| (HOOK.to_owned(), hook.line())));
     Dialected { args, env, files }
 }
 
@@ -84,7 +89,22 @@ fn settings(request: &LaunchRequest<'_>) -> String {
             allowed.push(json!(MCP_SERVER));
         }
     }
+    if let Some(hook) = request.hook {
+        add_hooks(&mut merged, hook::gemini_hooks(hook, HOOK));
+    }
     merged.to_string()
+}
+
+/// Ours beside the user's: all that match are asked.
+fn add_hooks(settings: &mut Value, ours: Value) {
+    merge(settings, json!({ "hooksConfig": { "enabled": true } }));
+    let Value::Object(ours) = ours else { return };
+    for (event, groups) in ours {
+        match settings.pointer_mut(&format!("/hooks/{event}")).and_then(Value::as_array_mut) {
+            Some(theirs) => theirs.extend(groups.as_array().into_iter().flatten().cloned()),
+            None => merge(settings, json!({ "hooks": { event: groups } })),
+        }
+    }
 }
 
 /// An object, or nothing at all; gemini takes comments.

@@ -38,6 +38,8 @@ pub struct LaunchRequest<'a> {
     pub shape: Option<AnswerShape>,
     /// The orchestrator's own MCP server.
     pub mcp: Option<&'a McpServer>,
+    /// What asks us before a command runs; none for agents that play a script.
+    pub hook: Option<&'a crate::Hook>,
     /// The worker's private folder, for the files that its flags name.
     pub files: &'a Path,
     /// The text of the settings that the user has for this CLI, where the CLI gets a home of its own:

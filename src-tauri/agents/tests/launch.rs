@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use agents::{AnswerShape, Launch, LaunchRequest, McpServer, launch};
+use agents::{AnswerShape, Hook, Launch, LaunchRequest, McpServer, launch};
 use domain::{AgentInfo, AgentSettings, Dialect, Role};
 
 fn agent(dialect: Dialect) -> AgentInfo {
@@ -32,6 +32,7 @@ struct Given {
     extra_dirs: Vec<String>,
     resume: Option<&'static str>,
     mcp: Option<McpServer>,
+    hook: Option<Hook>,
     user_settings: Option<&'static str>,
     full: bool,
     root_consented: bool,
@@ -45,6 +46,7 @@ fn given(dialect: Dialect) -> Given {
         extra_dirs: Vec::new(),
         resume: None,
         mcp: None,
+        hook: None,
         user_settings: None,
         full: false,
         root_consented: false,
@@ -64,6 +66,7 @@ fn start(given: &Given) -> Launch {
         skip_git_check: given.full,
         shape: given.full.then_some(AnswerShape::Review),
         mcp: given.mcp.as_ref(),
+        hook: given.hook.as_ref(),
         files: Path::new("/space/s1/private/w1"),
         user_settings: given.user_settings,
         prompt: "do it",
@@ -106,6 +109,8 @@ fn the_fullest_launch_of_each() {
         given.settings.args = vec!["--own".into(), "flag".into()];
         given.mcp =
             Some(McpServer { program: "/bin/orch \"q\"".into(), args: vec!["mcp".into(), "/a b".into()] });
+        let args = vec!["hook".into(), "--project".into(), "/a b".into()];
+        given.hook = Some(Hook { program: "/bin/orch".into(), args, patience_s: 720 });
         given.extra_dirs = vec!["/project".into(), "/other".into()];
         given.agent.leading_args = vec!["demo-agent".into(), "--".into()];
         given.resume = Some(RESUME);

@@ -164,7 +164,7 @@ fn seq(text: &str) -> Result<Seq, std::num::ParseIntError> {
 }
 
 /// The words of [`Choice`], as typed.
-pub(crate) const CHOICES: [(&str, Choice); 9] = [
+pub(crate) const CHOICES: [(&str, Choice); 12] = [
     ("approve", Choice::Approve),
     ("replan", Choice::Replan),
     ("instruct", Choice::Instruct),
@@ -174,6 +174,9 @@ pub(crate) const CHOICES: [(&str, Choice); 9] = [
     ("hand-over", Choice::HandOver),
     ("third-opinion", Choice::ThirdOpinion),
     ("reply", Choice::Reply),
+    ("deny", Choice::Deny),
+    ("allow", Choice::AllowOnce),
+    ("allow-session", Choice::AllowSession),
 ];
 
 /// The words of [`LandMethod`], as typed.

@@ -307,7 +307,8 @@ impl<D: Door, W: Write> Follow<D, W> {
             .live()
             .iter()
             .any(|row| matches!(row.stage, WorkerStage::Starting | WorkerStage::Working));
-        let waits = session.phase == Phase::NeedsYou && !busy && !self.model.answers_itself(Timestamp::now());
+        let by_itself = self.model.answers_itself(Timestamp::now()) || self.model.ends_by_itself();
+        let waits = session.phase == Phase::NeedsYou && !busy && !by_itself;
         // What follows from the last rows may still be on its way.
         let waits = waits && SETTLED < self.heard.elapsed();
         let nobody = self.how.typed.is_none() && self.interrupted == 0;

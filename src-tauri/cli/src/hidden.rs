@@ -8,6 +8,7 @@ pub(crate) fn run(name: &str, rest: Vec<OsString>) -> Option<ExitCode> {
     match name {
         "guardian" => Some(ExitCode::from(engine::process::guardian_main(&rest))),
         "confined" => Some(ExitCode::from(engine::sandbox::confined_main(&rest))),
+        "hook" => Some(crate::hook::run(&rest)),
         "mcp" => Some(crate::mcp::run(rest)),
         "demo-agent" => Some(crate::demo_agent::run(rest)),
         _ => None,

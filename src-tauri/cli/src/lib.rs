@@ -12,6 +12,7 @@ mod follow;
 #[cfg(test)]
 mod follow_tests;
 mod hidden;
+mod hook;
 mod live;
 mod logging;
 mod machine;

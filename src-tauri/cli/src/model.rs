@@ -139,6 +139,11 @@ impl Model {
             .min_by_key(|row| row.id)
     }
 
+    /// Whether a command waits for consent: without an answer it is denied after a while, and the work goes on.
+    pub(crate) fn ends_by_itself(&self) -> bool {
+        self.open_question().is_some_and(|row| matches!(row.about, domain::About::Command { .. }))
+    }
+
     /// Whether the open question is the demo's, which answers it in a moment by its script.
     pub(crate) fn answers_itself(&self, now: Timestamp) -> bool {
         let demo = self.session().is_some_and(|row| row.demo);

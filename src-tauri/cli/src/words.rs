@@ -239,6 +239,9 @@ pub(crate) fn choice(choice: Choice) -> (&'static str, &'static str) {
         Choice::Retry => "try again",
         Choice::Abandon => "end the session; everything is kept",
         Choice::Reply => "answer the worker with what you write",
+        Choice::Deny => "it does not run; what you write is told to the worker",
+        Choice::AllowOnce => "it runs, this time",
+        Choice::AllowSession => "it runs, now and whenever exactly the same is wanted in this session",
         Choice::HandOver => "give the work to an agent of another vendor, from the tree as it stands",
         Choice::ThirdOpinion => "have one more reviewer judge the same tree",
     };
@@ -250,7 +253,14 @@ pub(crate) fn needs_text(choice: Choice, about: &About) -> bool {
     match choice {
         Choice::Replan | Choice::Override | Choice::Reply => true,
         Choice::Instruct => !matches!(about, About::Review { .. }),
-        Choice::Approve | Choice::Retry | Choice::Abandon | Choice::HandOver | Choice::ThirdOpinion => false,
+        Choice::Approve
+        | Choice::Retry
+        | Choice::Abandon
+        | Choice::HandOver
+        | Choice::ThirdOpinion
+        | Choice::Deny
+        | Choice::AllowOnce
+        | Choice::AllowSession => false,
     }
 }
 

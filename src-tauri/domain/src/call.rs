@@ -24,6 +24,14 @@ impl Call {
             }
             Self::SubmitPlan { .. } => note("submits a plan"),
             Self::SubmitReview { .. } => note("submits its review"),
+            // Its command is told of by its stream, and by what is decided about it.
+            Self::Permit { .. } | Self::Hooked => AgentEvent::Status(crate::Status {
+                what: crate::StatusKind::Heartbeat,
+                text: String::new(),
+                session: None,
+                model: None,
+                usage: None,
+            }),
         }
     }
 }
@@ -58,4 +66,11 @@ pub enum Call {
         /// JSON.
         review: String,
     },
+    /// No tool of the model's: a hook of its CLI asks whether a command may run, and the CLI waits.
+    Permit {
+        /// What would run.
+        wanted: crate::guard::Wanted,
+    },
+    /// No tool of the model's: the CLI ran our hook at its start, so it will ask before commands.
+    Hooked,
 }

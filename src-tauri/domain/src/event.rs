@@ -182,6 +182,22 @@ pub enum Event {
         /// What.
         what: Call,
     },
+    /// The guard rail judged a command of a worker without asking the user.
+    CommandJudged {
+        /// Whose.
+        worker: WorkerId,
+        /// What would run.
+        command: String,
+        /// What was said: denied; or allowed, because the user had allowed it for the session.
+        clearance: crate::guard::Clearance,
+        /// The rule that fits.
+        rule: String,
+        /// Its reason, in a sentence.
+        reason: String,
+        /// The worker is stopped, because its CLI has no hook and the command has begun.
+        #[serde(default)]
+        stopped: bool,
+    },
     /// The process is gone, with all it started.
     WorkerEnded {
         /// Which.

@@ -5,6 +5,7 @@ mod call;
 mod decision;
 mod event;
 mod failure;
+pub mod guard;
 mod ids;
 mod job;
 pub mod limits;

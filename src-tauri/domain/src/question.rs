@@ -52,6 +52,17 @@ pub enum About {
     },
     /// The session crashed again and again; nothing runs until the user agrees.
     SafeMode,
+    /// The guard rail asks whether a command may run; without an answer it is denied after a while.
+    Command {
+        /// Whose.
+        worker: WorkerId,
+        /// The call that waits for the answer; none when the CLI has no hook that asks: then the worker is frozen.
+        call: Option<String>,
+        /// What would run.
+        command: String,
+        /// The rule that asks.
+        rule: String,
+    },
 }
 
 /// What the user may choose.
@@ -77,6 +88,12 @@ pub enum Choice {
     HandOver,
     /// Have one more reviewer judge the same tree, of a vendor that has no seat yet and no hand in the work.
     ThirdOpinion,
+    /// The command does not run.
+    Deny,
+    /// The command runs, this time.
+    AllowOnce,
+    /// The command runs, and whenever one of this session's workers wants exactly the same.
+    AllowSession,
 }
 
 /// A notification.

@@ -31,6 +31,8 @@ pub struct Settings {
     pub recovery: RecoveryRules,
     /// How workers are confined.
     pub sandbox: SandboxRules,
+    /// The user's part of the guard rail.
+    pub guard: crate::guard::GuardRules,
     /// Prices by model, for CLIs that tell no costs; these go before the built-in table ([`crate::prices`]).
     pub prices: BTreeMap<String, Price>,
 }
@@ -220,6 +222,7 @@ impl Default for Settings {
             limits: Limits::default(),
             recovery: RecoveryRules::default(),
             sandbox: SandboxRules::default(),
+            guard: crate::guard::GuardRules::default(),
             prices: BTreeMap::new(),
         }
     }

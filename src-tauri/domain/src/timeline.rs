@@ -137,6 +137,16 @@ fn fill(state: &State, event: &Event, item: &mut TimelineItem) -> Option<()> {
             person(state, *worker, item);
             return said_line(&what.said(), item);
         }
+        Event::CommandJudged { worker, command, clearance, rule, reason, .. } => {
+            let said = match clearance {
+                crate::guard::Clearance::Allow => "allowed",
+                crate::guard::Clearance::Ask => "asked about",
+                crate::guard::Clearance::Deny => "denied",
+            };
+            let text = format!("{said} ({rule}): {}", first_line(&crate::guard::visible(command)));
+            set(TimelineKind::Decision, text, format!("{reason}\n{}", crate::guard::visible(command)));
+            person(state, *worker, item);
+        }
         Event::WorkerEnded { worker, failed, .. } => {
             let text = match failed {
                 None => "ended its turn".to_owned(),
@@ -190,7 +200,9 @@ fn fill(state: &State, event: &Event, item: &mut TimelineItem) -> Option<()> {
                 format!("{question}: {}", first_line(&asked.text)),
                 asked.text.clone(),
             );
-            if let About::Worker { worker, .. } | About::Failure { worker } = &asked.about {
+            if let About::Worker { worker, .. } | About::Failure { worker } | About::Command { worker, .. } =
+                &asked.about
+            {
                 person(state, *worker, item);
             }
         }

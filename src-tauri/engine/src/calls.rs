@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::private;
 
+/// Calls of one worker that may wait for an answer at the same time.
+const MOST_WAITING: usize = 64;
+
 /// One line of a worker's file of calls.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Called {
@@ -63,6 +66,22 @@ pub fn write_answer(answers: &Path, call: &str, text: &str, error: bool) -> std:
     std::fs::rename(&new, &path)
 }
 
+/// Tells whoever waits for an answer that the user is being asked, so that it may take long.
+///
+/// # Errors
+/// A call that is no plain name, or what the disk says.
+pub fn hold(answers: &Path, call: &str) -> std::io::Result<()> {
+    let path = place(answers, call).ok_or(std::io::ErrorKind::InvalidInput)?;
+    private::folder(answers)?;
+    private::write(&path.with_extension("held"), b"")
+}
+
+/// Whether the user is being asked about a call.
+#[must_use]
+pub fn held(answers: &Path, call: &str) -> bool {
+    place(answers, call).is_some_and(|path| path.with_extension("held").exists())
+}
+
 /// The answer to a call, once there is one.
 #[must_use]
 pub fn answer(answers: &Path, call: &str) -> Option<Answered> {
@@ -73,9 +92,18 @@ pub fn answer(answers: &Path, call: &str) -> Option<Answered> {
 #[must_use]
 pub fn waiting(calls: &Path, answers: &Path) -> bool {
     let Ok(text) = std::fs::read(calls) else { return false };
-    let asks = |called: &Called| matches!(called.what, Call::AskUser { .. });
-    let mut lines = text.split(|byte| *byte == b'\n').filter_map(|line| read(line).ok());
-    lines.any(|called| asks(&called) && answer(answers, &called.call).is_none())
+    let asks = |called: &Called| match called.what {
+        Call::AskUser { .. } => true,
+        Call::Permit { .. } => held(answers, &called.call),
+        Call::Report { .. }
+        | Call::RequestReview { .. }
+        | Call::SubmitPlan { .. }
+        | Call::SubmitReview { .. }
+        | Call::Hooked => false,
+    };
+    // A CLI waits for what it called last: what lies further back is answered.
+    let lines = text.rsplit(|byte| *byte == b'\n').take(MOST_WAITING).filter_map(|line| read(line).ok());
+    lines.into_iter().any(|called| asks(&called) && answer(answers, &called.call).is_none())
 }
 
 /// Only names that we gave: letters, digits and `-`.
@@ -101,6 +129,23 @@ mod tests {
         write_answer(&answers, "a-1", "8080", false).unwrap();
         assert_eq!(answer(&answers, "a-1"), Some(Answered { text: "8080".into(), error: false }));
         assert!(!waiting(&calls, &answers));
+    }
+
+    #[test]
+    fn a_hook_that_is_held_waits_for_the_user() {
+        let folder = tempfile::tempdir().unwrap();
+        let (calls, answers) = (folder.path().join("calls.jsonl"), folder.path().join("answers"));
+        let place = domain::guard::Place::example();
+        let wanted =
+            domain::guard::Wanted { tool: "Bash".into(), command: "ls".into(), prompted: false, place };
+        let called = Called { call: "a".into(), at: Timestamp::UNIX_EPOCH, what: Call::Permit { wanted } };
+        append(&calls, &called).unwrap();
+        assert!(!waiting(&calls, &answers), "an answer comes at once");
+        hold(&answers, "a").unwrap();
+        assert!(waiting(&calls, &answers));
+        write_answer(&answers, "a", "", false).unwrap();
+        assert!(!waiting(&calls, &answers));
+        assert!(hold(&answers, "../a").is_err());
     }
 
     #[test]

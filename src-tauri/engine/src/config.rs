@@ -303,7 +303,8 @@ fn fault(settings: &Settings) -> Option<Fault> {
             format!("is {:?}, which is no agent of these settings", settings.lead.0),
         ));
     }
-    settings.agents.iter().find_map(|(name, agent)| agent_fault(name, agent))
+    let guard = settings.guard.fault().map(|fault| Fault::new(&["guard", fault.key], fault.what));
+    guard.or_else(|| settings.agents.iter().find_map(|(name, agent)| agent_fault(name, agent)))
 }
 
 fn sandbox_fault(rules: &SandboxRules) -> Option<Fault> {

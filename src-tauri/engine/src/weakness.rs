@@ -27,11 +27,13 @@ pub enum Weakness {
     NoSandbox,
     /// A verdict is whatever word of one stands first in a reviewer's output, whoever wrote it: no schema, no nonce.
     TextVotes,
+    /// CLIs are started without hooks: nobody is asked before a command runs.
+    NoHooks,
 }
 
 impl Weakness {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NoGuardian,
         Self::NoSync,
         Self::WallClock,
@@ -40,6 +42,7 @@ impl Weakness {
         Self::IgnoreWriteErrors,
         Self::NoSandbox,
         Self::TextVotes,
+        Self::NoHooks,
     ];
 
     /// Its name for the program `orchestrate-weakened`.
@@ -54,6 +57,7 @@ impl Weakness {
             Self::IgnoreWriteErrors => "ignore_write_errors",
             Self::NoSandbox => "no_sandbox",
             Self::TextVotes => "text_votes",
+            Self::NoHooks => "no_hooks",
         }
     }
 

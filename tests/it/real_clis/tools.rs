@@ -68,6 +68,7 @@ impl Desk {
             skip_git_check: true,
             shape: None,
             mcp: Some(&server),
+            hook: None,
             files: &self.kit.home().join("private"),
             user_settings: user_settings.as_deref(),
             prompt: "# Orchestrate assignment\nagent: any\nrole: implementer\npurpose: tools\ntask: t1\n\nCall them all.\n",
@@ -113,7 +114,9 @@ impl Desk {
                     Call::AskUser { .. } => "Take 8080.",
                     Call::SubmitPlan { .. } => "The plan is accepted for approval.",
                     Call::SubmitReview { .. } => "The review is recorded.",
-                    Call::Report { .. } | Call::RequestReview { .. } => continue,
+                    Call::Report { .. } | Call::RequestReview { .. } | Call::Permit { .. } | Call::Hooked => {
+                        continue;
+                    }
                 };
                 if calls::answer(&self.answers, &call).is_none() {
                     calls::write_answer(&self.answers, &call, text, false).unwrap();

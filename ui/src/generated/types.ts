@@ -31,7 +31,23 @@ job: JobId,
 /**
  * What waits for it.
  */
-subject: Subject | null, } | { "type": "safe_mode" };
+subject: Subject | null, } | { "type": "safe_mode" } | { "type": "command", 
+/**
+ * Whose.
+ */
+worker: WorkerId, 
+/**
+ * The call that waits for the answer; none when the CLI has no hook that asks: then the worker is frozen.
+ */
+call: string | null, 
+/**
+ * What would run.
+ */
+command: string, 
+/**
+ * The rule that asks.
+ */
+rule: string, };
 
 /**
  * What a person can do to a session.
@@ -227,7 +243,7 @@ rerun?: Rerun, };
 /**
  * What the user may choose.
  */
-export type Choice = "approve" | "replan" | "instruct" | "override" | "retry" | "abandon" | "reply" | "hand_over" | "third_opinion";
+export type Choice = "approve" | "replan" | "instruct" | "override" | "retry" | "abandon" | "reply" | "hand_over" | "third_opinion" | "deny" | "allow_once" | "allow_session";
 
 /**
  * A git commit's object id, in hex.

@@ -208,6 +208,13 @@ export const choices: Record<Choice, { label: string; leads: string; text: strin
   },
   retry: { label: "Try again", leads: "The same step is done once more.", text: "" },
   abandon: { label: "End the session", leads: "Nothing more runs. Everything is kept.", text: "" },
+  deny: { label: "Deny", leads: "The command does not run; the worker is told so.", text: "" },
+  allow_once: { label: "Allow once", leads: "The command runs, this time.", text: "" },
+  allow_session: {
+    label: "Allow for this session",
+    leads: "It runs, now and whenever a worker wants exactly the same.",
+    text: "",
+  },
   reply: { label: "Reply", leads: "The worker gets your words, and goes on.", text: "Your reply" },
 };
 

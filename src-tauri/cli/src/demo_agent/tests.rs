@@ -49,6 +49,7 @@ fn play(dialect: Dialect, folder: &Path, header: &str, script: Option<Script>, m
         skip_git_check: false,
         shape,
         mcp: None,
+        hook: None,
         files: Path::new("/space/s1/private"),
         user_settings: None,
         prompt: &prompt,

@@ -99,7 +99,18 @@ impl State {
             Event::WorkerSaid { worker, offset, said } => self.worker_said(seq, at, *worker, *offset, said),
             Event::WorkerCalled { worker, offset, what, .. } => {
                 self.worker_said(seq, at, *worker, 0, &what.said());
-                self.edit_worker(*worker, seq, |state| state.calls = state.calls.max(*offset));
+                let hook = matches!(what, crate::Call::Hooked | crate::Call::Permit { .. });
+                self.edit_worker(*worker, seq, |state| {
+                    state.calls = state.calls.max(*offset);
+                    state.hooked |= hook;
+                });
+            }
+            Event::CommandJudged { worker, command, reason, stopped, .. } => {
+                self.edit_worker(*worker, seq, |state| {
+                    if *stopped {
+                        state.limited = Some(format!("it ran {command:?}, which is denied: {reason}"));
+                    }
+                });
             }
             Event::WorkerEnded { worker, exit, told, failed } => {
                 self.worker_ended(seq, at, *worker, exit, told, failed.as_ref());
@@ -191,8 +202,16 @@ impl State {
                 self.edit_task(task, seq, |state| state.course.stage = Stage::Accepted);
                 self.session_seq = seq;
             }
-            Event::Paused => self.pause(seq, true),
-            Event::Unpaused => self.pause(seq, false),
+            Event::Paused => {
+                self.pause(seq, true);
+                self.paused_at = Some(at);
+            }
+            Event::Unpaused => {
+                self.pause(seq, false);
+                if let Some(since) = self.paused_at.take() {
+                    self.shift_cards(seq, at.duration_since(since));
+                }
+            }
             Event::StopRequested { reason, text, .. } => {
                 self.stopping = Some(*reason);
                 self.stop_text.clone_from(text);
@@ -249,7 +268,20 @@ impl State {
             }
         }
         self.recoveries.values_mut().for_each(|recovery| shift(&mut recovery.at));
+        self.paused_at.iter_mut().for_each(shift);
+        self.shift_cards(seq, by);
         self.session_seq = seq;
+    }
+
+    /// What waits for an answer with an end waits as much longer: neither a pause nor sleep counts.
+    fn shift_cards(&mut self, seq: Seq, by: jiff::SignedDuration) {
+        let waits = |question: &QuestionState| {
+            question.answer.is_none() && matches!(question.asked.about, crate::About::Command { .. })
+        };
+        for question in self.questions.values_mut().filter(|question| waits(question)) {
+            question.since = question.since.checked_add(by).unwrap_or(question.since);
+            question.seq = seq;
+        }
     }
 
     fn limit_warned(&mut self, limit: &str) {

@@ -192,7 +192,9 @@ impl State {
                     self.set_stage(subject, seq, blocked);
                 }
             }
-            About::Worker { worker, .. } => self.edit_worker(*worker, seq, |_| {}),
+            About::Worker { worker, .. } | About::Command { worker, .. } => {
+                self.edit_worker(*worker, seq, |_| {});
+            }
             About::Plan { .. } | About::SafeMode => {}
         }
     }
@@ -219,6 +221,13 @@ impl State {
             }
             About::Job { subject, .. } => subject.clone(),
             About::Worker { worker, .. } => {
+                self.edit_worker(*worker, seq, |_| {});
+                None
+            }
+            About::Command { worker, command, .. } => {
+                if choice == Choice::AllowSession {
+                    self.allowed.insert(command.clone());
+                }
                 self.edit_worker(*worker, seq, |_| {});
                 None
             }
@@ -252,7 +261,10 @@ impl State {
                 | Choice::Abandon
                 | Choice::Reply
                 | Choice::HandOver
-                | Choice::ThirdOpinion => {}
+                | Choice::ThirdOpinion
+                | Choice::Deny
+                | Choice::AllowOnce
+                | Choice::AllowSession => {}
             }
         });
         if let Subject::Task { task } = &subject {
@@ -305,7 +317,10 @@ fn after_answer(choice: Choice, makes: bool, course: &Course) -> Stage {
         | Choice::Replan
         | Choice::Abandon
         | Choice::ThirdOpinion
-        | Choice::Reply => Stage::Waiting,
+        | Choice::Reply
+        | Choice::Deny
+        | Choice::AllowOnce
+        | Choice::AllowSession => Stage::Waiting,
     }
 }
 

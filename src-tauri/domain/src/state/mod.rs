@@ -87,6 +87,10 @@ pub struct State {
     pub sandbox: Option<crate::SandboxReport>,
     /// Agents whose quota is used up, until when.
     pub gates: BTreeMap<AgentName, Gate>,
+    /// Commands that the user allowed for the session.
+    pub allowed: BTreeSet<String>,
+    /// Since when the user's pause holds.
+    pub paused_at: Option<Timestamp>,
 }
 
 /// An agent whose quota or rate limit is used up: nobody asks it before the time is over, and then one worker alone, until
@@ -243,6 +247,8 @@ pub struct WorkerState {
     pub limits_warned: BTreeSet<&'static str>,
     /// The limit that it crossed, in a sentence.
     pub limited: Option<String>,
+    /// Its CLI asks before it runs a command.
+    pub hooked: bool,
     /// The entry that asked for it.
     pub requested: Seq,
     /// The entry that last changed it.
@@ -411,6 +417,7 @@ impl State {
             | crate::About::Worker { .. }
             | crate::About::Failure { .. }
             | crate::About::SafeMode
+            | crate::About::Command { .. }
             | crate::About::Job { .. } => false,
         })
     }
@@ -447,6 +454,7 @@ impl State {
             | crate::About::Review { .. }
             | crate::About::Failure { .. }
             | crate::About::SafeMode
+            | crate::About::Command { .. }
             | crate::About::Job { .. } => false,
         })
     }
@@ -501,10 +509,15 @@ impl State {
         let Some(state) = self.workers.get(&worker).filter(|worker| worker.end.is_none()) else {
             return false;
         };
+        let held = self.open_questions().any(|(_, question)| {
+            matches!(&question.asked.about,
+                crate::About::Command { worker: whose, call: None, .. } if *whose == worker)
+        });
         let Purpose::Task { task } = &state.assignment.purpose else {
-            return self.paused;
+            return self.paused || held;
         };
         self.paused
+            || held
             || self.open_questions().any(|(_, question)| match &question.asked.about {
                 crate::About::Review { review } => {
                     self.reviews.get(review).is_some_and(|r| r.review.subject.task() == Some(task))
@@ -513,6 +526,7 @@ impl State {
                 | crate::About::Worker { .. }
                 | crate::About::Failure { .. }
                 | crate::About::SafeMode
+                | crate::About::Command { .. }
                 | crate::About::Job { .. } => false,
             })
     }

@@ -277,9 +277,10 @@ impl State {
     /// Whether a worker waits for an answer of the user.
     #[must_use]
     pub fn asks(&self, id: WorkerId) -> bool {
-        self.open_questions().any(
-            |(_, question)| matches!(&question.asked.about, crate::About::Worker { worker, .. } if *worker == id),
-        )
+        self.open_questions().any(|(_, question)| {
+            matches!(&question.asked.about,
+                crate::About::Worker { worker, .. } | crate::About::Command { worker, .. } if *worker == id)
+        })
     }
 
     fn review_row(&self, state: &ReviewState) -> ReviewRow {

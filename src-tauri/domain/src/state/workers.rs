@@ -159,6 +159,7 @@ impl WorkerState {
             turns: 0,
             limits_warned: BTreeSet::new(),
             limited: None,
+            hooked: false,
             requested: seq,
             seq,
         }

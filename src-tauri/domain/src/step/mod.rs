@@ -2,6 +2,7 @@
 
 mod drive;
 mod end;
+mod guard;
 mod judge;
 mod mend;
 mod person;
@@ -144,6 +145,13 @@ pub enum Effect {
         /// Whether it is an error.
         error: bool,
     },
+    /// Tell a worker's hook that the user is being asked, so that it goes on waiting.
+    Hold {
+        /// Which.
+        worker: WorkerId,
+        /// The call's id.
+        call: String,
+    },
     /// Tell the desktop.
     Notify(Notice),
     /// A demo session asks; its script answers in the user's place after a while.
@@ -216,13 +224,22 @@ impl Next<'_> {
                 self.emit(Event::WorkerStarted { worker, process, argv });
                 self.settle_process(worker);
             }
-            Input::Said { worker, offset, said } => self.emit(Event::WorkerSaid { worker, offset, said }),
+            Input::Said { worker, offset, said } => {
+                let command = self.unguarded(worker, &said);
+                self.emit(Event::WorkerSaid { worker, offset, said });
+                if let Some(wanted) = command {
+                    self.has_begun(worker, wanted);
+                }
+            }
             Input::Called { worker, offset, call, what } => self.called(worker, offset, call, what),
             Input::Ended { worker, exit, told, failed } => self.ended(worker, exit, told, failed),
             Input::Performed { job, outcome } => self.performed(job, outcome),
             Input::Act { act, by } => self.act(act, by),
             Input::ClockMoved { by_ms, slept } => self.emit(Event::ClockMoved { by_ms, slept }),
-            Input::Tick => self.tick(),
+            Input::Tick => {
+                self.expire_cards();
+                self.tick();
+            }
             Input::Close { now } => self.close(now),
         }
     }

@@ -228,6 +228,11 @@ impl Next<'_> {
                 }
             }
             (About::SafeMode, _) => self.perform_pending(),
+            (About::Command { worker, call, command, rule }, choice) => {
+                let (worker, call) = (*worker, call.clone());
+                let wanted = (command.clone(), rule.clone());
+                self.answered_card(worker, call, choice, &text, wanted);
+            }
             (About::Review { .. } | About::Failure { .. } | About::Job { .. }, _) => {}
         }
     }

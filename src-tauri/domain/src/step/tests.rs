@@ -1,6 +1,7 @@
 //! Whole sessions against a world that answers every effect at once: rules as data through one `check`.
 
 mod claims;
+mod guarded;
 mod lost;
 mod opinions;
 
@@ -165,6 +166,7 @@ impl World {
             | Effect::Thaw(_)
             | Effect::Reply { .. }
             | Effect::Notify(_)
+            | Effect::Hold { .. }
             | Effect::AnswerDemo(_) => {}
         }
     }

@@ -11,7 +11,8 @@ impl Next<'_> {
     pub(super) fn called(&mut self, worker: WorkerId, offset: u64, call: String, what: Call) {
         self.emit(Event::WorkerCalled { worker, offset, call: call.clone(), what: what.clone() });
         match what {
-            Call::Report { .. } | Call::RequestReview { .. } => {}
+            Call::Report { .. } | Call::RequestReview { .. } | Call::Hooked => {}
+            Call::Permit { wanted } => self.wants(worker, call, wanted),
             Call::AskUser { question } => self.worker_asks(worker, call, question),
             Call::SubmitPlan { plan } => {
                 let verdict = self.plan_submitted(worker, &plan);
@@ -98,6 +99,8 @@ impl Next<'_> {
         if !self.state.goes_on_later() {
             self.void_questions(|about| matches!(about, About::Worker { worker: who, .. } if *who == worker));
         }
+        // A command that nobody runs any more needs no consent.
+        self.void_questions(|about| matches!(about, About::Command { worker: who, .. } if *who == worker));
         if let Some(recovery) = self.state.runs.get(&key).and_then(|run| run.recovery) {
             self.emit(Event::RecoveryEnded { recovery, worked: failed.is_none() });
         }
@@ -115,12 +118,8 @@ impl Next<'_> {
             self.state.open_questions().filter(|(_, q)| about(&q.asked.about)).map(|(id, _)| id).collect();
         for question in open {
             let text = "no longer needed".to_owned();
-            self.emit(Event::QuestionAnswered {
-                question,
-                choice: Choice::Reply,
-                text,
-                by: crate::Actor::Rule,
-            });
+            let choice = if self.asks_about_command(question) { Choice::Deny } else { Choice::Reply };
+            self.emit(Event::QuestionAnswered { question, choice, text, by: crate::Actor::Rule });
         }
     }
 

@@ -90,6 +90,11 @@ fn faults_have_a_place_and_a_sentence() {
         "[agents.\"../x\"]\ndialect = 'codex'",
         "1:9: agents.../x is no good name; take 1 to 32 lower-case letters, digits, '-' and '_'",
     );
+    check("[guard]\noff = ['raw-disk']", "2:1: guard.off names \"raw-disk\", which cannot be switched off");
+    check(
+        "[[guard.rules]]\nid = 'x'\nclearance = 'ask'\nreason = 'r'\npatterns = ['make x']\nfits = ['make y']",
+        "1:9: guard.rules has a rule \"x\" that does not fit its example \"make y\"",
+    );
     check("lead = 'nobody'", "1:1: lead is \"nobody\", which is no agent of these settings");
     check("checks = ['make', ' ']", "1:1: checks holds \" \", which is no command");
     check("directories = ['../up']", "1:1: directories holds \"../up\", which is no absolute path");

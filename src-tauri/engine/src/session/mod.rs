@@ -424,6 +424,7 @@ impl Run {
             Effect::Reply { worker, call, text, error } => {
                 worker::reply(&self.context, &self.state, worker, &call, &text, error);
             }
+            Effect::Hold { worker, call } => worker::hold(&self.context, &self.state, worker, &call),
             Effect::Notify(notice) => {
                 let session = self.context.opened.session.clone();
                 let _ = self.context.signals.send(Signal::Notice { session, notice });

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agents::{AnswerShape, Home, Launch, LaunchRequest, McpServer, Reader};
+use agents::{AnswerShape, Home, Hook, Launch, LaunchRequest, McpServer, Reader};
 use domain::{
     AgentError, AgentEvent, AgentInfo, Assignment, Dialect, Exit, ExitCause, Failed, Failure, Input, Notice,
     NoticeKind, Purpose, State, Status, StatusKind, Told, Usage, WorkerId,
@@ -29,6 +29,8 @@ pub(super) const QUIT_GRACE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_secs(1);
 /// The largest file that a worker may write, in bytes: a backstop (SUPERVISION section 4).
 const LARGEST_FILE: u64 = 8 << 30;
+/// Seconds that a CLI waits for our hook beyond the time that a person has for an answer.
+const HOOK_MARGIN_S: u64 = 120;
 /// Most characters of a CLI's errors that classification looks at.
 const MOST_STDERR: usize = 16_000;
 
@@ -235,6 +237,7 @@ fn launch(
         &worker.to_string(),
     ];
     let mcp = McpServer { program: text(&context.orchestrate), args: args.map(str::to_owned).to_vec() };
+    let hook = hook(context, worker, info, files, cwd);
     let settings = context.agent_settings(&info.name);
     let shape = match assignment.purpose {
         Purpose::Plan => Some(AnswerShape::Plan),
@@ -255,11 +258,42 @@ fn launch(
         skip_git_check: assignment.skip_git_check,
         shape,
         mcp: Some(&mcp),
+        hook: hook.as_ref(),
         files: &files.private,
         user_settings: user_settings.as_deref(),
         prompt,
         env: &context.env,
         root_consented: context.opened.unsandboxed && crate::doctor::is_root(),
+    })
+}
+
+/// What the CLI starts before each command, to ask us. A scripted agent of the demo asks nobody.
+fn hook(context: &Context, worker: WorkerId, info: &AgentInfo, files: &Files, cwd: &str) -> Option<Hook> {
+    if info.demo || crate::weakness::has(crate::weakness::Weakness::NoHooks) {
+        return None;
+    }
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let minutes = context.opened.settings.guard.answer_minutes.max(1);
+    let args = [
+        "hook",
+        "--dialect",
+        info.dialect.as_str(),
+        "--calls",
+        &text(&files.calls),
+        "--answers",
+        &text(&files.answers),
+        "--worker",
+        &worker.to_string(),
+        "--project",
+        cwd,
+        "--minutes",
+        &minutes.to_string(),
+    ];
+    let args = args.map(str::to_owned).to_vec();
+    Some(Hook {
+        program: text(&context.orchestrate),
+        args,
+        patience_s: 60 * u64::from(minutes) + HOOK_MARGIN_S,
     })
 }
 
@@ -284,6 +318,15 @@ pub(super) fn reply(context: &Context, state: &State, worker: WorkerId, call: &s
     let files = Files::of(&context.folder, worker, &found.assignment);
     if let Err(fault) = calls::write_answer(&files.answers, call, text, error) {
         warn!(%worker, call, %fault, "a worker's call could not be answered");
+    }
+}
+
+/// Tells a worker's hook that the user is being asked.
+pub(super) fn hold(context: &Context, state: &State, worker: WorkerId, call: &str) {
+    let Some(found) = state.workers.get(&worker) else { return };
+    let files = Files::of(&context.folder, worker, &found.assignment);
+    if let Err(fault) = calls::hold(&files.answers, call) {
+        warn!(%worker, call, %fault, "a worker's hook could not be told to wait");
     }
 }
 
