@@ -12,6 +12,8 @@ mod evidence;
 #[cfg(target_os = "linux")]
 mod fold;
 #[cfg(target_os = "linux")]
+mod guard_damage;
+#[cfg(target_os = "linux")]
 mod injection;
 mod journal;
 #[cfg(target_os = "linux")]
