@@ -17,6 +17,12 @@ const ATTEMPTS: u32 = 4;
 /// The variable with the hook's command line, which is each worker's own.
 const HOOK: &str = "ORCHESTRATE_HOOK";
 
+/// Variables by which a program is run in the place of, or before, another one. gemini takes variables from a repository's
+/// `.gemini/.env`, which no flag or setting keeps from it where `--skip-trust` is given, but none that is set already
+/// (measured): set to nothing they do nothing.
+const EMPTIED: [&str; 8] =
+    ["BASH_ENV", "ENV", "NODE_OPTIONS", "LD_PRELOAD", "LD_AUDIT", "PERL5OPT", "RUBYOPT", "PYTHONSTARTUP"];
+
 /// The first version with `--output-format stream-json` (October 2025).
 const STREAMS_SINCE: [u64; 3] = [0, 11, 0];
 
@@ -42,6 +48,7 @@ pub(crate) fn flags(request: &LaunchRequest<'_>) -> Dialected {
         ("GEMINI_CLI_NO_RELAUNCH".to_owned(), "1".to_owned()),
         ("GEMINI_TELEMETRY_ENABLED".to_owned(), "false".to_owned()),
     ];
+    env.extend(EMPTIED.map(|name| (name.to_owned(), String::new())));
     let mut files = Vec::new();
     if let Some(home) = Home::of(request.agent, request.settings, request.env, request.folder) {
         env.push((GEMINI_HOME.to_owned(), home.path().to_string_lossy().into_owned()));
