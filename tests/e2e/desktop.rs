@@ -100,14 +100,25 @@ impl Desktop {
             || xdotool(&["search", "--onlyvisible", "--name", &named]).filter(|found| !found.is_empty());
         let found = until("the folder picker", Duration::from_secs(20), async || picker()).await;
         let window = found.lines().next().unwrap();
+        // A layout that has every letter of the path: for a letter that is on no key xdotool changes the layout while it
+        // types, and on a busy machine the program then reads another letter.
+        let layout = Command::new("setxkbmap").args(["-layout", "de"]).status();
+        assert!(layout.is_ok_and(|status| status.success()), "setxkbmap: `make setup` installs it");
         xdotool(&["windowactivate", "--sync", window]).unwrap();
-        xdotool(&["type", "--clearmodifiers", "--delay", "30", folder.to_str().unwrap()]).unwrap();
-        // Keys go to whatever has the focus (GTK ignores those sent to a window), so this is pressed only once.
+        // Keys go to whatever has the focus (GTK ignores those sent to a window). The first `/` opens the field, which on a
+        // busy machine swallows what is typed meanwhile: so all of it is typed a second time over the first.
+        let path = folder.to_str().unwrap();
+        xdotool(&["type", "--clearmodifiers", "--delay", "60", path]).unwrap();
+        xdotool(&["key", "ctrl+a"]).unwrap();
+        xdotool(&["type", "--clearmodifiers", "--delay", "60", path]).unwrap();
         xdotool(&["key", "Return"]).unwrap();
-        until("the end of the folder picker", Duration::from_secs(20), async || {
-            picker().is_none().then_some(())
-        })
-        .await;
+        let gone = Instant::now() + Duration::from_secs(20);
+        while picker().is_some() {
+            if gone < Instant::now() {
+                panic!("the folder picker is still there: {}", crate::page::picture("picker.png").display());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Closes the window as a person does. (WebDriver's way of ending a session may kill the program.)

@@ -137,11 +137,7 @@ impl Page {
             const next = () => --frames > 0 ? requestAnimationFrame(next) : done();
             next();";
         self.client.execute_async(painted, vec![]).await.unwrap();
-        let folder = std::env::var_os("E2E_PICTURES")
-            .map_or_else(|| program("meta-orchestrator").with_file_name("e2e"), PathBuf::from);
-        std::fs::create_dir_all(&folder).unwrap();
-        let taken = Command::new("import").args(["-window", "root"]).arg(folder.join(name)).status();
-        assert!(taken.is_ok_and(|status| status.success()), "no picture: `make setup` installs imagemagick");
+        picture(name);
     }
 
     async fn element(&self, id: &str, within: Duration) -> Element {
@@ -151,6 +147,17 @@ impl Page {
     async fn find(&self, id: &str) -> Option<Element> {
         self.client.find(Locator::Css(&selector(id))).await.ok()
     }
+}
+
+/// Puts a picture of the whole display where the pictures go.
+pub(crate) fn picture(name: &str) -> PathBuf {
+    let folder = std::env::var_os("E2E_PICTURES")
+        .map_or_else(|| program("meta-orchestrator").with_file_name("e2e"), PathBuf::from);
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(name);
+    let taken = Command::new("import").args(["-window", "root"]).arg(&path).status();
+    assert!(taken.is_ok_and(|status| status.success()), "no picture: `make setup` installs imagemagick");
+    path
 }
 
 fn selector(id: &str) -> String {

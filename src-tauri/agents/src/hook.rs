@@ -24,11 +24,11 @@ pub struct Hook {
 pub enum Asked {
     /// The CLI starts: it has our hooks.
     Started,
-    /// Whether a command, or another tool, may run.
+    /// Whether a command may run.
     Command {
         /// The CLI's tool.
         tool: String,
-        /// The command; of a tool that runs none, its name and arguments.
+        /// The command.
         command: String,
         /// Where, when the CLI says.
         cwd: Option<String>,
@@ -76,7 +76,8 @@ pub fn read(text: &str) -> Result<Asked, String> {
         }
         // What is typed into a shell that runs already (codex).
         None if input.get("chars").is_some() => text_at(input, "/chars").unwrap_or_default().to_owned(),
-        None if prompted => format!("{tool} {}", domain::head(&input.to_string(), 2_000)),
+        // No command, but a file, say: without a terminal the CLI refuses by its own rules, and the recovery table has the
+        // folder given to it, or the user asked (`docs/RECOVERY.md`). A yes of ours would not reach behind the sandbox.
         None => return Ok(Asked::Nothing),
         Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
             return Err("its command is no text".to_owned());
@@ -239,6 +240,10 @@ mod tests {
         );
         check(r#"{"hook_event_name":"SessionStart","source":"startup"}"#, Asked::Started);
         check(r#"{"hook_event_name":"Stop"}"#, Asked::Nothing);
+        check(
+            r#"{"hook_event_name":"PermissionRequest","tool_name":"Write","tool_input":{"file_path":"/x"},"cwd":"/p"}"#,
+            Asked::Nothing,
+        );
         for wrong in [
             "",
             "[]",

@@ -67,7 +67,7 @@ pub struct Judgement {
 pub struct Wanted {
     /// The CLI's tool.
     pub tool: String,
-    /// The command, or, of a tool that runs none, its name and arguments.
+    /// The command.
     pub command: String,
     /// The CLI's own rules want consent: a permission prompt, which nobody could see.
     #[serde(default)]
