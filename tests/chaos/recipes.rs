@@ -12,6 +12,8 @@ mod crash_points;
 mod disk;
 #[path = "flood.rs"]
 mod flood;
+#[path = "hostile.rs"]
+mod hostile;
 #[path = "instances.rs"]
 mod instances;
 #[path = "limits.rs"]
@@ -50,6 +52,7 @@ pub(crate) const ALL: &[Recipe] = &[
     ("preflight", preflight::run),
     ("stop", stop::run),
     ("sandbox", sandbox::run),
+    ("hostile", hostile::run),
     ("million", million::run),
     ("flood", flood::run),
     ("limits", limits::run),
