@@ -1,5 +1,6 @@
 //! All I/O: the session loop, processes, journal, git, discovery. One door: [`Engine::request`].
 
+mod beneath;
 pub mod calls;
 pub mod config;
 mod demo;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use super::{Context, confine, space, verify};
+use crate::beneath::Beneath;
 use crate::private;
 use crate::process::{CommandEnd, CommandSpec};
 use crate::trees::TreeError;
@@ -146,8 +147,8 @@ pub(super) async fn checkout(context: &Arc<Context>, commit: &CommitHash) -> Res
 }
 
 fn file(root: &Path, path: &str, check: Check) -> CheckResult {
-    let found =
-        std::fs::symlink_metadata(root.join(path)).ok().filter(|found| found.is_file() && 0 < found.len());
+    let found = Beneath::open(root).ok().and_then(|root| root.facts(path));
+    let found = found.filter(|found| found.is_file() && 0 < found.len());
     let output = if found.is_some() { String::new() } else { format!("{path} is missing or empty") };
     CheckResult { check, passed: found.is_some(), exit_code: None, output }
 }

@@ -25,6 +25,8 @@ impl Trees {
     /// # Errors
     /// When a commit is gone.
     pub fn diff(&self, from: &CommitHash, to: &CommitHash, paths: &[String]) -> Result<Diff, TreeError> {
+        // A name that is no UTF-8 does not come back as it was. Then everything is shown: nobody hides a file by its name.
+        let paths = if paths.iter().any(|path| path.contains('\u{fffd}')) { &[] } else { paths };
         let inside: Vec<String> =
             paths.iter().filter_map(|path| names::to_repository(&self.prefix, path)).collect();
         if inside.is_empty() && !paths.is_empty() {

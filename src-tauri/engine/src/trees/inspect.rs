@@ -1,15 +1,15 @@
 //! Facts about a project folder: its repository, its uncommitted work, its check commands.
 
-use std::{
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use domain::TargetFacts;
 
 use super::{TreeError, names};
+use crate::beneath::Beneath;
 use crate::git::{Git, GitError, Repository};
+
+/// Most bytes of a file that is searched for what it defines.
+const MOST_LOOKED_AT: u64 = 1 << 20;
 
 /// The repository a folder belongs to.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub fn inspect(git: &Git, target: &Path) -> Result<TargetFacts, TreeError> {
         repository: located.is_some(),
         branch: None,
         dirty: 0,
-        checks: checks(&target),
+        checks: Beneath::open(&target).map(|target| checks(&target)).unwrap_or_default(),
     };
     if let Some(found) = located {
         let checkout = Repository::around(git, &found.top);
@@ -73,7 +73,8 @@ pub fn sane(git: &Git, target: &Path) -> Result<bool, TreeError> {
 /// version control, for example) belongs to none.
 pub(super) fn locate(git: &Git, target: &Path) -> Result<Option<Located>, TreeError> {
     let here = Repository::around(git, target);
-    if ["HEAD", "objects", "refs"].iter().all(|name| target.join(name).exists()) {
+    let inside = Beneath::open(target).map_err(TreeError::io(target))?;
+    if ["HEAD", "objects", "refs"].iter().all(|name| inside.facts(name).is_some()) {
         return Err(TreeError::NoWorkTree { path: target.to_owned() });
     }
     let asked = ["--show-toplevel", "--absolute-git-dir", "--git-common-dir"];
@@ -105,7 +106,7 @@ fn no_repository(target: &Path, fault: GitError) -> Result<Option<Located>, Tree
     if !said.contains("not a git repository") {
         return Err(fault.into());
     }
-    if target.join(".git").symlink_metadata().is_ok() {
+    if Beneath::open(target).is_ok_and(|target| target.facts(".git").is_some()) {
         return Err(TreeError::Broken { path: target.to_owned(), said });
     }
     Ok(None)
@@ -138,11 +139,14 @@ pub(super) fn busy(git_dir: &Path) -> Option<&'static str> {
 
 /// Check commands that the project's files really define. A project's own entry (`make test`, `./check.sh`) stands for
 /// what it calls, so the tools behind it are only named when there is none.
-fn checks(target: &Path) -> Vec<String> {
-    let read = |name: &str| beginning(&target.join(name)).unwrap_or_default();
+fn checks(target: &Beneath) -> Vec<String> {
+    let read = |name: &str| {
+        let bytes = target.beginning(name, MOST_LOOKED_AT).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
     let lines = |name: &str, wanted: &str| read(name).lines().any(|line| line.trim_end().starts_with(wanted));
     let make = ["GNUmakefile", "makefile", "Makefile"].iter().any(|name| makes_tests(&read(name)));
-    let own: Vec<String> = [("make test", make), ("./check.sh", executable(&target.join("check.sh")))]
+    let own: Vec<String> = [("make test", make), ("./check.sh", executable(target, "check.sh"))]
         .into_iter()
         .filter(|(_, defined)| *defined)
         .map(|(command, _)| command.to_owned())
@@ -150,8 +154,8 @@ fn checks(target: &Path) -> Vec<String> {
     if !own.is_empty() {
         return own;
     }
-    let pytest = target.join("pytest.ini").is_file()
-        || target.join("conftest.py").is_file()
+    let pytest = target.is_file("pytest.ini")
+        || target.is_file("conftest.py")
         || lines("pyproject.toml", "[tool.pytest")
         || lines("tox.ini", "[pytest]")
         || lines("setup.cfg", "[tool:pytest]");
@@ -184,22 +188,12 @@ fn npm_tests(package: &str) -> bool {
 }
 
 #[cfg(unix)]
-fn executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.metadata().is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
+fn executable(target: &Beneath, path: &str) -> bool {
+    use cap_std::fs::PermissionsExt;
+    target.dir().metadata(path).is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(not(unix))]
-fn executable(_: &Path) -> bool {
+fn executable(_: &Beneath, _: &str) -> bool {
     false // a shell script runs by itself only where there is a shell
-}
-
-/// A regular file's first MiB; nothing for anything else (a FIFO would make us wait for ever).
-fn beginning(path: &Path) -> Option<String> {
-    if !path.metadata().ok()?.is_file() {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(1 << 20).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -7,6 +7,8 @@
 
 mod checkout;
 mod copy;
+#[cfg(test)]
+mod race;
 
 use domain::{CommitHash, LandMethod, LandingFacts, TreeHash};
 

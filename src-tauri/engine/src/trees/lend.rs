@@ -9,10 +9,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use cap_std::fs::Dir;
 use domain::CommitHash;
 use tracing::warn;
 
 use super::{TreeError, Trees, names, owned::OwnedWorktree, refs::Move};
+use crate::beneath::Beneath;
 use crate::private;
 
 /// Most bytes of commits taken over at once; more are in the snapshot, without their history.
@@ -135,13 +137,14 @@ impl Trees {
         branch: &str,
         tip: CommitHash,
     ) -> Result<(), TreeError> {
-        let Some(commit) = head_of(&lent.folder).filter(|commit| *commit != tip) else { return Ok(()) };
+        let inside = Beneath::open(&lent.folder).map_err(TreeError::io(&lent.folder))?;
+        let Some(commit) = head_of(&inside).filter(|commit| *commit != tip) else { return Ok(()) };
         let objects = lent.folder.join("objects");
-        if !is_plain(&objects) {
+        if !is_plain(inside.dir(), Path::new("objects")) {
             return Err(TreeError::NotOurs { path: objects, what: "it holds more than files".to_owned() });
         }
         // It names folders that git would read from.
-        private::replace(&objects.join("info/alternates"), b"").map_err(TreeError::io(&objects))?;
+        inside.replace("objects/info/alternates", b"").map_err(TreeError::io(&objects))?;
         let began = self.expect(&self.names.private(&format!("_base/{}", worktree.name)))?;
         let wanted = format!("{commit}\n--not\n{tip}\n{began}\n{}\n", self.head()?);
         let store = self.store();
@@ -158,11 +161,12 @@ impl Trees {
 
     fn take_index(&self, lent: &Lent, worktree: &OwnedWorktree) -> io::Result<()> {
         let admin = worktree.admin();
-        if is_file(&lent.folder.join("index")) {
-            copy(&lent.folder.join("index"), &admin.join("index"))?;
+        let inside = Beneath::open(&lent.folder)?;
+        if let Some(index) = plain(&inside, Path::new("index")) {
+            private::write(&admin.join("index"), &index)?;
         }
         // A merge that it finished or gave up is over; one that it began by itself was never known here.
-        if lent.folder.join("MERGE_HEAD").symlink_metadata().is_err() {
+        if inside.facts("MERGE_HEAD").is_none() {
             for name in MERGE {
                 match fs::remove_file(admin.join(name)) {
                     Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
@@ -175,17 +179,17 @@ impl Trees {
 }
 
 /// The commit that HEAD stands for in a folder that nobody's git is run in. Only plain files are read.
-fn head_of(folder: &Path) -> Option<CommitHash> {
-    let head = read(&folder.join("HEAD"))?;
+fn head_of(folder: &Beneath) -> Option<CommitHash> {
+    let head = read(folder, "HEAD")?;
     let Some(name) = head.strip_prefix("ref: ") else { return hash(&head) };
     let plain = |part: &str| !part.is_empty() && !part.starts_with('.');
     if !name.starts_with("refs/") || !name.split('/').all(plain) {
         return None;
     }
-    if let Some(found) = read(&folder.join(name)) {
+    if let Some(found) = read(folder, name) {
         return hash(&found);
     }
-    let packed = read(&folder.join("packed-refs"))?;
+    let packed = read(folder, "packed-refs")?;
     packed
         .lines()
         .filter_map(|line| line.split_once(' '))
@@ -198,24 +202,26 @@ fn hash(text: &str) -> Option<CommitHash> {
     good.then(|| CommitHash(text.to_lowercase()))
 }
 
-fn is_file(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|facts| facts.is_file() && facts.len() <= MOST_FILE)
+/// A file that is one itself, no link, and not too large.
+fn plain(folder: &Beneath, path: &Path) -> Option<Vec<u8>> {
+    folder.facts(path).filter(cap_std::fs::Metadata::is_file)?;
+    folder.read(path, MOST_FILE).ok()
 }
 
-fn read(path: &Path) -> Option<String> {
-    let text = if is_file(path) { fs::read_to_string(path).ok()? } else { return None };
-    Some(text.trim_end().to_owned())
+fn read(folder: &Beneath, path: &str) -> Option<String> {
+    Some(String::from_utf8(plain(folder, Path::new(path))?).ok()?.trim_end().to_owned())
 }
 
 /// Whether a folder holds nothing but folders and files: a pipe would make git wait, a link would lead it elsewhere.
-fn is_plain(folder: &Path) -> bool {
-    if !folder.symlink_metadata().is_ok_and(|facts| facts.is_dir()) {
+fn is_plain(inside: &Dir, folder: &Path) -> bool {
+    if !inside.symlink_metadata(folder).is_ok_and(|facts| facts.is_dir()) {
         return false;
     }
-    let Ok(entries) = fs::read_dir(folder) else { return false };
+    let Ok(entries) = inside.read_dir(folder) else { return false };
     entries.into_iter().all(|entry| {
         let Ok(entry) = entry else { return false };
-        entry.file_type().is_ok_and(|kind| kind.is_file() || kind.is_dir() && is_plain(&entry.path()))
+        let below = folder.join(entry.file_name());
+        entry.file_type().is_ok_and(|kind| kind.is_file() || kind.is_dir() && is_plain(inside, &below))
     })
 }
 

@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 use domain::CommitHash;
 
 use super::{TreeError, Trees, names, refs::Move};
+use crate::beneath::Beneath;
 use crate::git::Repository;
+
+/// Most bytes of a worktree's `.git`, which holds one path.
+const MOST_POINTER: u64 = 1 << 16;
 
 /// A worktree below the session's folder, known to the repository under that very path.
 #[derive(Debug)]
@@ -74,17 +78,20 @@ impl Trees {
             return Ok(path.clone());
         }
         let mut root = path.clone();
+        let inside = Beneath::open(path).map_err(TreeError::io(path))?;
+        let mut below = PathBuf::new();
         for part in self.prefix.split('/').filter(|part| !part.is_empty()) {
             root.push(part);
-            match root.symlink_metadata() {
-                Ok(facts) if facts.is_dir() => {}
-                Ok(_) => {
+            below.push(part);
+            match inside.facts(&below) {
+                Some(facts) if facts.is_dir() => {}
+                Some(_) => {
                     return Err(TreeError::NotOurs {
                         path: root,
                         what: "it is no folder any more".to_owned(),
                     });
                 }
-                Err(_) => std::fs::create_dir(&root).map_err(TreeError::io(&root))?,
+                None => inside.dir().create_dir(&below).map_err(TreeError::io(&root))?,
             }
         }
         Ok(root)
@@ -239,10 +246,10 @@ impl OwnedWorktree {
 
     /// Whether the worktree's `.git` is still the file that leads to our repository.
     pub(super) fn points_home(&self) -> bool {
-        let pointer = self.path.join(".git");
-        let is_file = pointer.symlink_metadata().is_ok_and(|facts| facts.is_file() && facts.len() < 1 << 16);
-        is_file
-            && std::fs::read_to_string(&pointer).is_ok_and(|text| {
+        let Ok(inside) = Beneath::open(&self.path) else { return false };
+        inside.facts(".git").is_some_and(|facts| facts.is_file())
+            && inside.read(".git", MOST_POINTER).is_ok_and(|text| {
+                let text = String::from_utf8_lossy(&text);
                 let points = text.trim_end_matches(['\n', '\r']).strip_prefix("gitdir: ");
                 points.is_some_and(|to| Path::new(to).canonicalize().ok() == self.admin.canonicalize().ok())
             })

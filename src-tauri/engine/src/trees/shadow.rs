@@ -9,7 +9,14 @@ use std::{
 
 use domain::{CommitHash, SessionId};
 
-use super::{Begun, TreeError, begin::open_branch, names::Names, refs, snapshot::Draft};
+use super::{
+    Begun, TreeError,
+    begin::open_branch,
+    names::{self, Names},
+    refs,
+    snapshot::Draft,
+};
+use crate::beneath::Beneath;
 use crate::git::{Git, Repository};
 
 /// Its name in the session's folder.
@@ -80,10 +87,8 @@ fn first_commit(
 }
 
 fn bounded(target: &Path, files: &[&[u8]]) -> Result<(), TreeError> {
-    let sizes = files.iter().filter_map(|path| {
-        let path = target.join(String::from_utf8_lossy(path).into_owned());
-        path.symlink_metadata().ok().map(|facts| facts.len())
-    });
+    let inside = Beneath::open(target).map_err(TreeError::io(target))?;
+    let sizes = files.iter().filter_map(|path| inside.facts(names::native(path)?).map(|facts| facts.len()));
     let bytes = sizes.sum();
     if MOST_FILES < files.len() || MOST_BYTES < bytes {
         let (files, most_files, most_bytes) = (files.len(), MOST_FILES, MOST_BYTES);

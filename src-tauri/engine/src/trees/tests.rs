@@ -3,6 +3,8 @@
 mod begin;
 mod freeze;
 mod hostile;
+#[cfg(target_os = "linux")]
+mod hostile_names;
 mod landing;
 #[cfg(unix)]
 mod lend;

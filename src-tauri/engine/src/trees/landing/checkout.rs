@@ -5,14 +5,16 @@ use std::{collections::BTreeSet, path::PathBuf};
 use domain::CommitHash;
 
 use crate::{
+    beneath::Beneath,
     git::{GitError, Repository},
     trees::{TreeError, Trees, names, snapshot::Draft},
 };
 
 /// The checkout in which the user's branch is.
 pub(super) struct Checkout {
-    pub(super) top: PathBuf,
     pub(super) git_dir: PathBuf,
+    /// Its files.
+    inside: Beneath,
     repository: Repository,
 }
 
@@ -47,7 +49,8 @@ impl Checkout {
             Some(top) => {
                 let repository = Repository::around(&trees.git, &top);
                 let git_dir = repository.call("rev-parse").arg("--absolute-git-dir").text()?;
-                Ok(Some(Self { top, git_dir: PathBuf::from(git_dir), repository }))
+                let inside = Beneath::open(&top).map_err(TreeError::io(&top))?;
+                Ok(Some(Self { git_dir: PathBuf::from(git_dir), inside, repository }))
             }
             None => Ok(None),
         }
@@ -94,8 +97,8 @@ impl Checkout {
         found
     }
 
-    fn facts(&self, path: &[u8]) -> Option<std::fs::Metadata> {
-        self.top.join(names::native(path)?).symlink_metadata().ok()
+    fn facts(&self, path: &[u8]) -> Option<cap_std::fs::Metadata> {
+        self.inside.facts(names::native(path)?)
     }
 
     /// Which of these files are in the checkout what they are in a commit.

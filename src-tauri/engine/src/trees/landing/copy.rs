@@ -5,18 +5,17 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::OsString,
-    io::{self, Read, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use cap_std::{
-    ambient_authority,
-    fs::{Dir, OpenOptions, Permissions},
-};
+use cap_std::fs::{Dir, OpenOptions, Permissions};
 use domain::{CommitHash, LandMethod, LandingFacts};
 
+use sha2::{Digest, Sha256};
+
 use super::{DONE, INTENT};
+use crate::beneath::Beneath;
 use crate::trees::{Landed, TreeError, Trees, names::native, refs::Move};
 
 /// Most bytes of one file.
@@ -24,10 +23,10 @@ const MOST_FILE: usize = 1 << 30;
 
 /// What a path is in a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Item {
-    link: bool,
-    runs: bool,
-    id: String,
+pub(super) struct Item {
+    pub(super) link: bool,
+    pub(super) runs: bool,
+    pub(super) id: String,
 }
 
 /// One file that landing changes.
@@ -77,12 +76,12 @@ impl Trees {
         }
         // Removals first: a file may become a folder, and a folder a file.
         for change in changes.iter().filter(|change| change.after.is_none()) {
-            remove(&target, &change.path).map_err(TreeError::io(&self.target.join(&change.path)))?;
+            remove(target.dir(), &change.path).map_err(TreeError::io(&self.target.join(&change.path)))?;
         }
         for change in &changes {
             if let Some(after) = &change.after {
                 let bytes = self.content(after)?;
-                put(&target, &change.path, after, &bytes)
+                put(target.dir(), &change.path, after, &bytes)
                     .map_err(TreeError::io(&self.target.join(&change.path)))?;
             }
         }
@@ -91,8 +90,8 @@ impl Trees {
         Ok(Landed { commit: result, branch: self.target.to_string_lossy().into_owned() })
     }
 
-    fn open_target(&self) -> Result<Dir, TreeError> {
-        Dir::open_ambient_dir(&self.target, ambient_authority()).map_err(TreeError::io(&self.target))
+    fn open_target(&self) -> Result<Beneath, TreeError> {
+        Beneath::open(&self.target).map_err(TreeError::io(&self.target))
     }
 
     fn content(&self, item: &Item) -> Result<Vec<u8>, TreeError> {
@@ -110,7 +109,7 @@ impl Trees {
     }
 
     /// Files that the user changed since the beginning and that are not what landing would make of them.
-    fn in_the_way(&self, target: &Dir, changes: &[Change]) -> Result<Vec<String>, TreeError> {
+    fn in_the_way(&self, target: &Beneath, changes: &[Change]) -> Result<Vec<String>, TreeError> {
         let gone: BTreeSet<&Path> = changes
             .iter()
             .filter(|change| change.after.is_none())
@@ -120,8 +119,8 @@ impl Trees {
         for change in changes {
             let free = self.holds(target, change, change.after.as_ref())?
                 || self.holds(target, change, change.before.as_ref())?
-                || folder_of(target, &change.path, &gone);
-            if !free || blocked(target, &change.path, &gone) {
+                || folder_of(target.dir(), &change.path, &gone);
+            if !free || blocked(target.dir(), &change.path, &gone) {
                 files.push(change.path.to_string_lossy().into_owned());
             }
         }
@@ -129,13 +128,13 @@ impl Trees {
     }
 
     /// Whether the target holds a file as it is in a commit.
-    fn holds(&self, target: &Dir, change: &Change, item: Option<&Item>) -> Result<bool, TreeError> {
-        let facts = target.symlink_metadata(&change.path).ok();
+    fn holds(&self, target: &Beneath, change: &Change, item: Option<&Item>) -> Result<bool, TreeError> {
+        let facts = target.facts(&change.path);
         let (Some(facts), Some(item)) = (&facts, item) else { return Ok(facts.is_none() && item.is_none()) };
         let there = if item.link && facts.is_symlink() {
-            target.read_link_contents(&change.path).map(|to| path_bytes(&to)).ok()
+            target.dir().read_link_contents(&change.path).map(|to| path_bytes(&to)).ok()
         } else if !item.link && facts.is_file() {
-            read(target, &change.path).ok()
+            target.read(&change.path, MOST_FILE as u64).ok()
         } else {
             None
         };
@@ -187,13 +186,7 @@ fn blocked(target: &Dir, path: &Path, gone: &BTreeSet<&Path>) -> bool {
     })
 }
 
-fn read(target: &Dir, path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    target.open(path)?.read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn remove(target: &Dir, path: &Path) -> io::Result<()> {
+pub(super) fn remove(target: &Dir, path: &Path) -> io::Result<()> {
     match target.remove_file(path) {
         Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
         _ => {}
@@ -207,15 +200,12 @@ fn remove(target: &Dir, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn put(target: &Dir, path: &Path, item: &Item, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn put(target: &Dir, path: &Path, item: &Item, bytes: &[u8]) -> io::Result<()> {
     let above = path.parent().unwrap_or(Path::new(""));
     if !above.as_os_str().is_empty() {
         target.create_dir_all(above)?;
     }
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".orchestrate-new");
-    let draft = above.join(name);
+    let draft = above.join(draft_name(path));
     match target.remove_file(&draft) {
         Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
         _ => {}
@@ -236,6 +226,14 @@ fn put(target: &Dir, path: &Path, item: &Item, bytes: &[u8]) -> io::Result<()> {
     // An empty folder of the user's may stand there; a full one was refused before.
     let _ = target.remove_dir(path);
     target.rename(&draft, target, path)
+}
+
+/// What a file is called until it is whole: the same when landing is repeated, and short, since its own name may be as long
+/// as names can be.
+fn draft_name(path: &Path) -> String {
+    let hash: String =
+        Sha256::digest(path_bytes(path)).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!(".{hash}.orchestrate-new")
 }
 
 #[cfg(unix)]
