@@ -113,6 +113,48 @@ async fn blocker(bin: PathBuf) {
     desktop.no_process_is_left(SOON).await;
 }
 
+#[test]
+#[ignore = "needs a display and a session bus of its own: make e2e"]
+fn a_command_of_a_real_agent_waits_for_consent() {
+    on_loopback("a_command_of_a_real_agent_waits_for_consent", |bin| {
+        tokio::runtime::Runtime::new().unwrap().block_on(consent(bin));
+    });
+}
+
+/// The hook of the real claude: one command is denied on its card, one allowed, and both answers hold.
+async fn consent(bin: PathBuf) {
+    let kit = Kit::new(bin, "consent");
+    let desktop = Desktop::with(kit.home().to_owned(), kit.environment());
+    let project = project(kit.home());
+    let settings = kit.home().join("settings.toml");
+    let agents = kit.settings(&[Dialect::Claude, Dialect::Codex]);
+    std::fs::write(&settings, format!("lead = \"codex\"\napprove_plan = true\n{agents}")).unwrap();
+
+    let page = Page::open(&desktop, &["--config", settings.to_str().unwrap()]).await;
+    page.type_into("target-path", project.to_str().unwrap()).await;
+    page.type_into("goal", "Write slug.sh, which turns a title into a slug for a URL.").await;
+    page.click("start").await;
+    page.text_when("missing", SOON, |text| text.contains("sandbox")).await;
+    page.type_into("consent-word", "unsandboxed").await;
+    page.click("start").await;
+
+    page.text_when("wanted-command", DEMO, |text| text == "touch denied.txt; git push origin main").await;
+    page.screenshot("consent.png").await;
+    let asks = |all: &[Notification]| all.iter().any(|one| one.summary == "A command needs your consent");
+    desktop.notifications_when(SOON, asks).await;
+    page.click("answer-deny").await;
+    page.text_when("wanted-command", DEMO, |text| text.contains("--dry-run")).await;
+    page.click("answer-allow_once").await;
+    page.text_when("phase", DEMO, |phase| phase == "ready to land").await;
+    page.click_when_there("land-merge", SOON).await;
+    page.text_when("phase", SOON, |phase| phase == "landed").await;
+    assert!(project.join("slug.sh").exists() && project.join("allowed.txt").exists());
+    assert!(!project.join("denied.txt").exists(), "it ran although it was denied");
+
+    desktop.close_window("Meta-Orchestrator");
+    desktop.no_process_is_left(SOON).await;
+}
+
 /// A small git project with a check of its own.
 fn project(home: &Path) -> PathBuf {
     let project = home.join("projects/slugs");

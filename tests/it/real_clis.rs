@@ -1,6 +1,7 @@
 //! The real CLIs, pinned, against the scripted model server; on loopback only.
 
 mod cli;
+mod consent;
 mod guard;
 mod job;
 mod notices;

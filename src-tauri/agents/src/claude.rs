@@ -250,6 +250,13 @@ fn tool_result(run: &mut Run, value: &Value, block: &Value) -> Vec<AgentEvent> {
     let id = text_at(block, "/tool_use_id").unwrap_or_default();
     let failed = flag(block, "/is_error");
     let output = content(block.get("content"));
+    let by_hook = |meta: &Value| {
+        text_at(meta, "/id") == Some(id) && text_at(meta, "/permission_decision/source") == Some("hook")
+    };
+    let metas = value.get("tool_result_meta").and_then(Value::as_array);
+    if failed && metas.is_some_and(|metas| metas.iter().any(by_hook)) {
+        run.deny_by_hook(id, &output);
+    }
     let denied = run.was_denied(id);
     let outcome = match (denied, failed) {
         (true, _) => ToolOutcome::Denied,

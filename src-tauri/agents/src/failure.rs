@@ -256,7 +256,7 @@ fn of_silence(dialect: Dialect, run: &Run, exit: &Exit, said: &str) -> Option<Fa
 
 /// The CLI is content; whether the worker got what it needed is another question.
 fn of_success(dialect: Dialect, run: &Run, said: &str) -> Option<Failed> {
-    if let Some(denial) = run.denials.iter().find(|denial| !denial.settled) {
+    if let Some(denial) = run.left_with() {
         return Some(of_class(run, denial.class(), &denial.text));
     }
     // codex gives no event for a patch that its own sandbox refused, only this line.
@@ -283,7 +283,7 @@ fn ending(exit: &Exit, said: &str) -> String {
 }
 
 fn of_class(run: &Run, class: Class, text: &str) -> Failed {
-    let path = || run.denials.iter().find(|denial| !denial.settled).and_then(|denial| denial.path.clone());
+    let path = || run.left_with().and_then(|denial| denial.path.clone());
     let failure = match class {
         Class::NotSignedIn => Failure::NotSignedIn,
         Class::Billing => Failure::Billing,

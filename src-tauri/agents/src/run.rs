@@ -50,6 +50,8 @@ pub(crate) struct Denial {
     writes: bool,
     /// The worker found another way afterwards.
     pub(crate) settled: bool,
+    /// A hook refused it and told the model why: no failure of the run, unless the worker goes on asking for it.
+    by_hook: bool,
     pub(crate) text: String,
     args: Option<u64>,
 }
@@ -207,17 +209,32 @@ impl Run {
         let text = domain::head(text, 1000);
         self.told.denials.push(text.clone());
         let id = id.to_owned();
+        let (settled, by_hook) = (false, false);
         self.denials.push(Denial {
             id,
             name,
             path: path.clone(),
             outside,
             writes,
-            settled: false,
+            settled,
+            by_hook,
             text,
             args,
         });
         path
+    }
+
+    /// Notes what a hook refused.
+    pub(crate) fn deny_by_hook(&mut self, id: &str, why: &str) {
+        self.deny(id, None, None, false, why);
+        if let Some(denial) = self.denials.last_mut() {
+            denial.by_hook = true;
+        }
+    }
+
+    /// The refusal that the worker was left with in the end, and that only a person or a repair can do something about.
+    pub(crate) fn left_with(&self) -> Option<&Denial> {
+        self.denials.iter().find(|denial| !denial.settled && !denial.by_hook)
     }
 
     /// The refusal of a call that had been refused before, with the same tool and arguments, and that nothing has settled:
