@@ -30,7 +30,11 @@ const PANELS: [[Reviewer; 2]; 9] = [
 pub(crate) fn ballot(said: Option<&Said>, diff: &Diff<'_>) -> Ballot {
     let Some(said) = said else { return Ballot::Void { why: "it said nothing".to_owned() } };
     let read = |name: &str| (name == diff.case.file).then(|| diff.after().as_bytes().to_vec());
-    let findings = said.findings.iter().map(|(finding, _)| evidence::check(finding.clone(), read)).collect();
+    let findings = said
+        .findings
+        .iter()
+        .map(|(finding, _)| evidence::check(finding.clone(), read, &agents::Secrets::default()))
+        .collect();
     cast(said.verdict, findings)
 }
 

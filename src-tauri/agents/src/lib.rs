@@ -20,6 +20,7 @@ mod reset;
 mod run;
 mod sandbox;
 mod schema;
+mod secrets;
 mod version;
 
 pub use clean::{clean, visible};
@@ -32,4 +33,5 @@ pub use report::report;
 pub use run::is_writing_tool;
 pub use sandbox::{Confined, hosts};
 pub use schema::strict_schema;
+pub use secrets::{REDACTED, Secrets};
 pub use version::{Tested, login_hint, tested, version_warning};

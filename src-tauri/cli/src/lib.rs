@@ -44,6 +44,7 @@ use machine::Machine;
 /// The program: reads its arguments, does what they say, and gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    engine::secrets::clean_panics();
     let given: Vec<OsString> = std::env::args_os().collect();
     if let Some(name) = given.get(1).and_then(|word| word.to_str())
         && let Some(code) = hidden::run(name, given.iter().skip(2).cloned().collect())

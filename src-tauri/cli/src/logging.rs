@@ -6,6 +6,7 @@ use std::{
     sync::OnceLock,
 };
 
+use engine::secrets::Clean;
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::{
     Layer,
@@ -22,8 +23,9 @@ const DAYS: usize = 7;
 pub(crate) fn start(workspace: &Path, verbose: bool) {
     let file = LogFile { workspace: workspace.to_owned(), appender: OnceLock::new() };
     let file = fmt::layer().with_ansi(false).with_writer(file).with_filter(LevelFilter::INFO);
-    let errors = verbose
-        .then(|| fmt::layer().with_ansi(false).with_writer(io::stderr).with_filter(LevelFilter::DEBUG));
+    let errors = verbose.then(|| {
+        fmt::layer().with_ansi(false).with_writer(|| Clean(io::stderr())).with_filter(LevelFilter::DEBUG)
+    });
     let _ = tracing_subscriber::registry().with(file).with(errors).try_init();
 }
 
@@ -42,7 +44,7 @@ impl<'a> MakeWriter<'a> for LogFile {
             return Box::new(io::sink());
         }
         match self.appender.get_or_init(|| appender(&self.workspace.join("logs"))) {
-            Some(appender) => Box::new(appender.make_writer()),
+            Some(appender) => Box::new(Clean(appender.make_writer())),
             None => Box::new(io::sink()),
         }
     }

@@ -98,6 +98,12 @@ pub(crate) struct Inner {
     pub(crate) signals: broadcast::Sender<Signal>,
 }
 
+/// This process's variables, those that are text.
+fn own_env() -> discover::Environment {
+    let text = |name: std::ffi::OsString| name.into_string().ok();
+    std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect()
+}
+
 impl Engine {
     /// Makes an engine. Only the settings are read; nothing is started before the first request.
     ///
@@ -107,6 +113,7 @@ impl Engine {
         let (settings, _) = config::load(options.config.as_deref(), None).map_err(|fault| {
             usage(&fault.to_string(), "Mend the settings, or name another file with --config FILE.")
         })?;
+        crate::secrets::learn(&session::known_secrets(&own_env(), &settings, None));
         let (signals, _) = broadcast::channel(1024);
         let folds = Arc::<Folds>::default();
         let inner = Inner {
@@ -170,7 +177,7 @@ impl Engine {
             }
             Request::Watch { session, since } => self.watch(&session, since).await,
             Request::Timeline { session, after, limit } => self.timeline(&session, after, limit).await,
-            Request::Log { session, worker, from } => self.log(&session, worker, from),
+            Request::Log { session, worker, from } => self.log(&session, worker, from).await,
             Request::Diff { session, task } => self.diff(&session, task).await,
             Request::DryRun { session } => self.dry_run(&session).await,
             Request::Act { session, act } => self.act(&session, act).await,
@@ -329,13 +336,26 @@ impl Engine {
         .await
     }
 
-    fn log(&self, session: &SessionId, worker: domain::WorkerId, from: u64) -> Result<Response, UserError> {
+    async fn log(
+        &self,
+        session: &SessionId,
+        worker: domain::WorkerId,
+        from: u64,
+    ) -> Result<Response, UserError> {
         let folder = self.folder(session)?;
+        if self.handle(session).is_none() {
+            // Somebody else runs it, and knows the secrets of its project.
+            let state = self.state_of(session).await?;
+            let target = state.opened.as_ref().map(|opened| Path::new(&opened.target));
+            crate::secrets::learn(&session::known_secrets(&own_env(), &self.inner.settings, target));
+        }
         let (bytes, size) = sessions::raw(&folder, worker, from, LOG_PAGE).map_err(|fault| {
             usage(&format!("there is no log of {worker}: {fault}"), "Look at `status` for its workers.")
         })?;
         let next = from + bytes.len() as u64;
-        Ok(Response::Log { text: agents::visible(&String::from_utf8_lossy(&bytes)), next, size })
+        // A worker that has ended has none left in its raw log.
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(Response::Log { text: agents::visible(&crate::secrets::redact(&text)), next, size })
     }
 
     async fn state_of(&self, session: &SessionId) -> Result<State, UserError> {

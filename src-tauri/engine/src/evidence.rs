@@ -1,7 +1,9 @@
 //! Whether what a reviewer quotes stands in the reviewed tree (SPEC section 7).
 
+use std::borrow::Cow;
 use std::path::{Component, Path};
 
+use agents::Secrets;
 use domain::{CheckedFinding, CommitHash, Evidence, Finding};
 
 use crate::trees::{TreeError, Trees};
@@ -17,6 +19,7 @@ pub fn check_all(
     trees: &Trees,
     commit: &CommitHash,
     findings: Vec<Finding>,
+    secrets: &Secrets,
 ) -> Result<Vec<CheckedFinding>, TreeError> {
     let mut checked = Vec::with_capacity(findings.len());
     for finding in findings {
@@ -24,7 +27,7 @@ pub fn check_all(
             Some(named) if !named.is_empty() => trees.file_named(commit, named)?,
             _ => None,
         };
-        checked.push(check(finding, |_| file));
+        checked.push(check(finding, |_| file, secrets));
     }
     Ok(checked)
 }
@@ -32,8 +35,15 @@ pub fn check_all(
 /// Looks for a finding's quote in the file it names, white space apart. `read` gives a file of the reviewed tree by the
 /// name the reviewer used; `None` when it is not there or the name leaves the tree. Never fails: what cannot be read
 /// is not found.
-pub fn check(finding: Finding, read: impl FnOnce(&str) -> Option<Vec<u8>>) -> CheckedFinding {
-    let (evidence, found_at) = look(&finding, read);
+///
+/// What reviewers say has lost its secrets before it gets here, so a quote that does not stand in the file as it is may
+/// stand in it without its secrets (`docs/SECRETS.md`).
+pub fn check(
+    finding: Finding,
+    read: impl FnOnce(&str) -> Option<Vec<u8>>,
+    secrets: &Secrets,
+) -> CheckedFinding {
+    let (evidence, found_at) = look(&finding, read, secrets);
     CheckedFinding { finding, evidence, found_at, rerun: None }
 }
 
@@ -84,7 +94,11 @@ pub fn inside(root: &Path, named: &str) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("/"))
 }
 
-fn look(finding: &Finding, read: impl FnOnce(&str) -> Option<Vec<u8>>) -> (Evidence, Option<u32>) {
+fn look(
+    finding: &Finding,
+    read: impl FnOnce(&str) -> Option<Vec<u8>>,
+    secrets: &Secrets,
+) -> (Evidence, Option<u32>) {
     let (Some(file), Some(quote)) = (finding.file.as_deref(), finding.quote.as_deref()) else {
         return (Evidence::NotCheckable, None);
     };
@@ -94,14 +108,23 @@ fn look(finding: &Finding, read: impl FnOnce(&str) -> Option<Vec<u8>>) -> (Evide
         return (Evidence::NotCheckable, None);
     }
     let Some(bytes) = read(file) else { return (Evidence::NotFound, None) };
-    let text = Squeezed::new(&String::from_utf8_lossy(&bytes));
+    let text = String::from_utf8_lossy(&bytes);
     let near = finding.lines.as_deref().and_then(first_line);
-    let plain = text.find(quote, near);
-    let found = plain.or_else(|| text.find(&added_lines(quote)?, near));
+    let found = stands(&text, quote, near).or_else(|| {
+        let (text, quote) = (secrets.redact_lines(&text), secrets.redact(quote));
+        let changed = matches!(text, Cow::Owned(_));
+        changed.then(|| stands(&text, &quote, near)).flatten()
+    });
     match found {
         Some(line) => (Evidence::Verified, Some(line)),
         None => (Evidence::NotFound, None),
     }
+}
+
+/// The line of a text on which a quote begins, as it is or copied out of a diff.
+fn stands(text: &str, quote: &str, near: Option<u32>) -> Option<u32> {
+    let text = Squeezed::new(text);
+    text.find(quote, near).or_else(|| text.find(&added_lines(quote)?, near))
 }
 
 /// A text with every run of white space as one blank, and where its lines begin.
@@ -184,7 +207,7 @@ mod tests {
             recommendation: String::new(),
         };
         let read = |name: &str| (name == "src/a.rs").then(|| FILE.as_bytes().to_vec());
-        let checked = super::check(finding.clone(), read);
+        let checked = super::check(finding.clone(), read, &Secrets::default());
         assert_eq!(checked, CheckedFinding { finding, evidence, found_at: at, rerun: None });
     }
 
@@ -213,6 +236,47 @@ mod tests {
         missing(a, "lettotal = 1;");
         missing(Some("src/b.rs"), "print(total);");
         missing(Some("../a.rs"), "print(total);");
+    }
+
+    /// A quote as its reviewer gave it: redacted when it came in, then looked for in the tree as it is.
+    fn quotes(quote: &str, expected: Option<u32>) {
+        let key = |rest: &str| format!("sk-ant-api03-{rest}");
+        let tree = format!(
+            "const A: u8 = 1;\nlet key = \"{}\"; // live\nlet password = \"hunter2-hunter2\";\n-----BEGIN PRIVATE KEY-----\n\
+             MIIEpAIBAAKCAQEA7\nAAA=\n-----END PRIVATE KEY-----\nlast(line);\n",
+            key("0123456789abcdef")
+        );
+        let secrets = Secrets::of(["hunter2-hunter2".to_owned()]);
+        let finding = Finding {
+            severity: domain::Severity::Blocker,
+            title: "a key in the code".to_owned(),
+            file: Some("src/key.rs".to_owned()),
+            lines: None,
+            quote: Some(secrets.redact(&quote.replace("<key>", &key("0123456789abcdef"))).into_owned()),
+            why: String::new(),
+            recommendation: String::new(),
+        };
+        let checked = super::check(finding, |_| Some(tree.into_bytes()), &secrets);
+        let evidence = if expected.is_some() { Evidence::Verified } else { Evidence::NotFound };
+        assert_eq!((checked.evidence, checked.found_at), (evidence, expected), "{quote:?}");
+    }
+
+    #[test]
+    fn quotes_of_lines_with_secrets_are_found_and_made_up_ones_are_not() {
+        quotes("let key = \"<key>\"; // live", Some(2));
+        quotes("let key = \"<key>\"; // live\n   let password = \"hunter2-hunter2\";", Some(2));
+        quotes("+let key = \"<key>\"; // live\n+   let password = \"hunter2-hunter2\";", Some(2));
+        quotes("= \"[secret]\"; // live", Some(2));
+        quotes(
+            "-----BEGIN PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7\nAAA=\n-----END PRIVATE KEY-----\nlast(line);",
+            Some(4),
+        );
+        quotes("last(line);", Some(8));
+        quotes("let api_key = \"<key>\"; // live", None);
+        quotes("let key = \"<key>\"; // test", None);
+        quotes("const A: u8 = [secret];", None);
+        quotes("let password = \"hunter2-hunter2\"; // live", None);
+        quotes("let key = \"[secret][secret]\";", None);
     }
 
     /// `words` as a finding's reason, and the check of these that it cites.

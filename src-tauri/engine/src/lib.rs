@@ -18,6 +18,7 @@ pub mod process;
 mod renew;
 pub mod sandbox;
 pub mod scoreboard;
+pub mod secrets;
 mod session;
 mod sessions;
 mod standing;

@@ -29,11 +29,13 @@ pub enum Weakness {
     TextVotes,
     /// CLIs are started without hooks: nobody is asked before a command runs.
     NoHooks,
+    /// What agents say is kept with the secrets in it.
+    NoRedaction,
 }
 
 impl Weakness {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NoGuardian,
         Self::NoSync,
         Self::WallClock,
@@ -43,6 +45,7 @@ impl Weakness {
         Self::NoSandbox,
         Self::TextVotes,
         Self::NoHooks,
+        Self::NoRedaction,
     ];
 
     /// Its name for the program `orchestrate-weakened`.
@@ -58,6 +61,7 @@ impl Weakness {
             Self::NoSandbox => "no_sandbox",
             Self::TextVotes => "text_votes",
             Self::NoHooks => "no_hooks",
+            Self::NoRedaction => "no_redaction",
         }
     }
 

@@ -79,6 +79,8 @@ pub(super) fn prepare_worker(command: &mut Command, doors: Vec<File>, caps: &Cap
         }
         // Behind the app and the user's own work; the guardian may stand before them.
         let _ = rustix::process::setpriority_process(None, 5);
+        // A dump of a worker's memory would hold its keys (THREATS T9).
+        limit(Resource::Core, Some(0));
         limit(Resource::Fsize, file);
         // Never the address space: V8 and wasm reserve far more than they use. Only a backstop: what the tree uses
         // together is measured, and a single process that gets here has twice of what is allowed.

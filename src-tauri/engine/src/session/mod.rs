@@ -11,6 +11,7 @@ mod home;
 mod material;
 mod perform;
 mod recover;
+mod redact;
 mod space;
 mod stuck;
 mod verify;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    Act, Actor, AgentSettings, Effect, ErrorCode, Input, Now, Opened, Seq, Settings, State, UserError,
+    Act, Actor, AgentSettings, Effect, ErrorCode, Event, Input, Now, Opened, Seq, Settings, State, UserError,
     WorkerId,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -39,6 +40,7 @@ use crate::trees::Trees;
 use crate::weakness::{self, Weakness};
 
 pub(crate) use control::forward;
+pub(crate) use redact::known as known_secrets;
 
 /// Inputs taken into one write of the journal (RELIABILITY section 3: group commit).
 const BATCH: usize = 64;
@@ -69,6 +71,8 @@ pub(crate) struct Context {
     pub(crate) settings: Settings,
     pub(crate) orchestrate: PathBuf,
     pub(crate) processes: Processes,
+    /// What must not get into the journal.
+    pub(crate) secrets: agents::Secrets,
     /// What its workers run in; `None` with the user's consent, and in demonstrations.
     pub(crate) sandbox: Option<Sandbox>,
     pub(crate) inbox: mpsc::Sender<Message>,
@@ -86,6 +90,11 @@ impl Context {
             }
         }
         settings
+    }
+
+    /// What a worker brought in, without secrets.
+    fn redacted(&self, input: Input) -> Input {
+        redact::input(&self.secrets, &self.opened.settings.guard, input)
     }
 
     pub(crate) async fn send(&self, input: Input) {
@@ -133,7 +142,10 @@ pub(crate) fn start(start: Start) -> Result<Handle, UserError> {
     let (cell, seen) = watch::channel(state.clone());
     let (trouble_cell, trouble) = watch::channel(None);
     let (gone_cell, gone) = watch::channel(false);
+    let secrets = redact::known(&env, &settings, Some(Path::new(&opened.target)));
+    crate::secrets::learn(&secrets);
     let context = Arc::new(Context {
+        secrets,
         folder,
         opened,
         trees,
@@ -153,6 +165,7 @@ pub(crate) fn start(start: Start) -> Result<Handle, UserError> {
         trouble: trouble_cell,
         low: None,
         clocks: clocks::Clocks::new(clocks::Reading::now()),
+        masking: tokio::task::JoinSet::new(),
         workers: BTreeMap::new(),
         finished: false,
         closing: false,
@@ -209,6 +222,8 @@ struct Run {
     /// Why nobody works although the journal can be written: the disk is low on room.
     low: Option<String>,
     clocks: clocks::Clocks,
+    /// Secrets are being taken out of the raw logs of workers that have ended.
+    masking: tokio::task::JoinSet<()>,
     workers: BTreeMap<WorkerId, mpsc::UnboundedSender<worker::Control>>,
     finished: bool,
     closing: bool,
@@ -233,6 +248,9 @@ impl Run {
             self.take(std::mem::take(&mut batch)).await;
             batch = recover::left(&self.context, &self.state).await.into_iter().map(Message::Input).collect();
             batch.push(Message::Input(Input::Ready));
+            let ended = self.state.workers.iter().filter(|(_, worker)| worker.end.is_some());
+            let ended: Vec<WorkerId> = ended.map(|(id, _)| *id).collect();
+            ended.into_iter().for_each(|worker| self.mask(worker));
         }
         loop {
             self.take(std::mem::take(&mut batch)).await;
@@ -259,6 +277,7 @@ impl Run {
         }
         mailbox.abort();
         space.abort();
+        while self.masking.join_next().await.is_some() {}
         info!(session = %self.context.opened.session, "session is closed");
     }
 
@@ -276,7 +295,7 @@ impl Run {
         let moved = self.clocks.moved_to(reading).into_iter().filter(|_| self.state.opened.is_some());
         for message in moved.map(Message::Input).collect::<Vec<_>>().into_iter().chain(batch) {
             let (input, reply) = match message {
-                Message::Input(input) => (input, None),
+                Message::Input(input) => (self.context.redacted(input), None),
                 Message::Act(act, by, reply) => (Input::Act { act, by }, Some(reply)),
                 Message::Space(low) => {
                     self.space(low);
@@ -301,6 +320,11 @@ impl Run {
                 return;
             }
             artifacts::write(&self.context, &self.state, &entries);
+            for entry in &entries {
+                if let Event::WorkerEnded { worker, .. } = entry.event {
+                    self.mask(worker);
+                }
+            }
             self.cell.send_modify(|state| entries.iter().for_each(|entry| state.apply(entry)));
             let session = self.context.opened.session.clone();
             let _ = self.context.signals.send(Signal::Changed { session, seq: self.state.seq });
@@ -312,6 +336,15 @@ impl Run {
             self.perform(effect);
         }
         self.finish();
+    }
+
+    /// Takes the secrets out of the raw logs of a worker whose end is written down: nothing is read from them again.
+    fn mask(&mut self, worker: WorkerId) {
+        while self.masking.try_join_next().is_some() {}
+        let Some(found) = self.state.workers.get(&worker) else { return };
+        let files = worker::Files::of(&self.context.folder, worker, &found.assignment);
+        let context = Arc::clone(&self.context);
+        self.masking.spawn_blocking(move || redact::raw_logs(&context.secrets, &files));
     }
 
     /// Writes until it is written: a full disk stops the session here, nothing is lost, and it goes on by itself.

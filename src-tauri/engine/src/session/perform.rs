@@ -11,7 +11,7 @@ use domain::{
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::{Context, confine, space, verify};
+use super::{Context, confine, redact, space, verify};
 use crate::beneath::Beneath;
 use crate::private;
 use crate::process::{CommandEnd, CommandSpec};
@@ -177,7 +177,11 @@ pub(super) async fn command(
         log: logs.join(format!("{name}.log")),
         cookie: format!("{}/{name}", context.opened.session),
     };
-    match confine::command(context, wanted).await {
+    let log = wanted.log.clone();
+    let ended = confine::command(context, wanted).await;
+    let of = Arc::clone(context);
+    let _ = tokio::task::spawn_blocking(move || redact::check_log(&of.secrets, &log)).await;
+    match ended {
         Ok(CommandEnd { exit_code, output, timed_out, .. }) => {
             let text = agents::clean(&output);
             let text = if timed_out { format!("{text}\nstopped after {minutes} minutes") } else { text };

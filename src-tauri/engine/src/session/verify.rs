@@ -130,7 +130,8 @@ impl Seat {
                 format!("it tried to write to the tree it was to judge ({file}), which voids its verdict");
             return Ok(Ballot::Void { why });
         }
-        let findings: Vec<CheckedFinding> = evidence::check_all(trees, &review.commit, answer.findings)?;
+        let findings: Vec<CheckedFinding> =
+            evidence::check_all(trees, &review.commit, answer.findings, &context.secrets)?;
         let changed = trees.diff(&review.base, &review.commit, &self.scope)?.files;
         let changed: Vec<String> = changed.into_iter().map(|file| file.path).collect();
         let coverage = Some(self.coverage(&root, &uses, &changed, &answer.files_read));

@@ -55,6 +55,8 @@ pub(crate) struct Files {
     pub(crate) calls: PathBuf,
     pub(crate) answers: PathBuf,
     pub(crate) private: PathBuf,
+    /// There when its secrets are out of all of these.
+    pub(crate) masked: PathBuf,
 }
 
 impl Files {
@@ -69,6 +71,7 @@ impl Files {
             calls: at(".calls.jsonl"),
             answers: at(".answers"),
             private: at(".files"),
+            masked: at(".masked"),
         }
     }
 }

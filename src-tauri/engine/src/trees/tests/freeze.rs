@@ -95,7 +95,9 @@ fn evidence_is_looked_for_in_the_reviewed_commit_not_in_later_files() {
             why: String::new(),
             recommendation: String::new(),
         };
-        let checked = crate::evidence::check_all(&trees, &frozen.commit, vec![finding]).unwrap();
+        let checked =
+            crate::evidence::check_all(&trees, &frozen.commit, vec![finding], &agents::Secrets::default())
+                .unwrap();
         assert_eq!((checked[0].evidence, checked[0].found_at), (evidence, found_at), "{file}");
     };
     check("a.txt", "three", Evidence::Verified, Some(3));
@@ -107,6 +109,6 @@ fn evidence_is_looked_for_in_the_reviewed_commit_not_in_later_files() {
     check("/etc/passwd", "root", Evidence::NotFound, None);
     check("src", "b.txt", Evidence::NotFound, None);
     let gone = domain::CommitHash("0".repeat(40));
-    let finding = crate::evidence::check_all(&trees, &gone, vec![]);
+    let finding = crate::evidence::check_all(&trees, &gone, vec![], &agents::Secrets::default());
     assert!(finding.unwrap().is_empty());
 }
