@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use engine::secrets::Clean;
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
-use tracing_subscriber::{filter::LevelFilter, fmt};
+use tracing_subscriber::{filter::LevelFilter, fmt, fmt::MakeWriter};
 
 /// Days whose logs are kept.
 const DAYS: usize = 7;
@@ -22,6 +23,21 @@ pub(crate) fn start(workspace: &Path) {
         .build(folder);
     if let Ok(appender) = appender {
         // Fails only when there is a subscriber already.
-        let _ = fmt().with_ansi(false).with_max_level(LevelFilter::INFO).with_writer(appender).try_init();
+        let _ = fmt()
+            .with_ansi(false)
+            .with_max_level(LevelFilter::INFO)
+            .with_writer(WithoutSecrets(appender))
+            .try_init();
+    }
+}
+
+/// Takes secrets out of what is logged.
+struct WithoutSecrets(RollingFileAppender);
+
+impl<'a> MakeWriter<'a> for WithoutSecrets {
+    type Writer = Clean<<RollingFileAppender as MakeWriter<'a>>::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Clean(self.0.make_writer())
     }
 }

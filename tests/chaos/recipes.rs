@@ -36,6 +36,8 @@ mod r2;
 mod r3;
 #[path = "sandbox.rs"]
 mod sandbox;
+#[path = "secrets.rs"]
+mod secrets;
 #[path = "stop.rs"]
 mod stop;
 #[path = "torn_tail.rs"]
@@ -66,6 +68,7 @@ pub(crate) const ALL: &[Recipe] = &[
     ("crash-points", crash_points::run),
     ("power-cut", power_cut::run),
     ("disk", disk::run),
+    ("secrets", secrets::run),
 ];
 
 /// Runs a process of a recipe's own.

@@ -144,7 +144,35 @@ impl Secrets {
     /// Whether a text has no secret, and none that is cut off at an end of a text inside of it.
     #[must_use]
     pub fn is_clean(&self, text: &str) -> bool {
-        !text.contains(CUT) && self.ranges(text, false).is_empty()
+        let doubtful =
+            [shapes::BEGIN, shapes::END].iter().any(|mark| text.contains(mark)) || text.contains(CUT);
+        !doubtful && self.ranges(text, false).is_empty()
+    }
+
+    /// Whether a text of the value ends within a block of a private key, so that the next one may go on with it.
+    #[must_use]
+    pub fn leaves_block_open(value: &Value) -> bool {
+        match value {
+            Value::String(text) => shapes::leaves_open(text),
+            Value::Array(items) => items.iter().any(Self::leaves_block_open),
+            Value::Object(members) => members.values().any(Self::leaves_block_open),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+
+    /// Takes what goes on with a block of a private key out of the texts of a value; `None` when nothing does, else whether
+    /// the block is still open.
+    pub fn scrub_block(value: &mut Value) -> Option<bool> {
+        match value {
+            Value::String(text) => {
+                let (length, ends) = shapes::goes_on(text)?;
+                text.replace_range(..length, REDACTED);
+                Some(!ends)
+            }
+            Value::Array(items) => items.iter_mut().filter_map(Self::scrub_block).last(),
+            Value::Object(members) => members.values_mut().filter_map(Self::scrub_block).last(),
+            Value::Null | Value::Bool(_) | Value::Number(_) => None,
+        }
     }
 
     /// Where secrets stand, in order and apart from each other.

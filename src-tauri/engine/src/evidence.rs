@@ -1,6 +1,7 @@
 //! Whether what a reviewer quotes stands in the reviewed tree (SPEC section 7).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
 use agents::Secrets;
@@ -11,7 +12,8 @@ use crate::trees::{TreeError, Trees};
 /// Fewer characters than this prove nothing: they stand everywhere.
 const LEAST_QUOTE: usize = 4;
 
-/// [`check`] against a commit of a session, for all findings of an answer.
+/// [`check`] against a commit of a session, for all findings of an answer. `renamed`: names without their secrets, as a
+/// reviewer's words have them by now, and the names that the files have.
 ///
 /// # Errors
 /// When the commit cannot be read: then nothing is known, which is not the same as not found.
@@ -20,14 +22,20 @@ pub fn check_all(
     commit: &CommitHash,
     findings: Vec<Finding>,
     secrets: &Secrets,
+    renamed: &BTreeMap<String, Vec<String>>,
 ) -> Result<Vec<CheckedFinding>, TreeError> {
     let mut checked = Vec::with_capacity(findings.len());
     for finding in findings {
-        let file = match finding.file.as_deref().map(str::trim) {
-            Some(named) if !named.is_empty() => trees.file_named(commit, named)?,
-            _ => None,
-        };
-        checked.push(check(finding, |_| file, secrets));
+        let named = finding.file.as_deref().map(str::trim).unwrap_or_default().to_owned();
+        let mut one = check(finding, |_| None, secrets);
+        let itself = [named.clone()];
+        for name in renamed.get(&named).map_or(&itself[..], Vec::as_slice) {
+            if one.evidence != Evidence::Verified && !name.is_empty() {
+                let file = trees.file_named(commit, name)?;
+                one = check(one.finding, |_| file, secrets);
+            }
+        }
+        checked.push(one);
     }
     Ok(checked)
 }

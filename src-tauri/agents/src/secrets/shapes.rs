@@ -92,8 +92,8 @@ fn has_digit(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_digit())
 }
 
-const BEGIN: &str = "-----BEGIN ";
-const END: &str = "-----END ";
+pub(super) const BEGIN: &str = "-----BEGIN ";
+pub(super) const END: &str = "-----END ";
 const KIND: &str = "PRIVATE KEY-----";
 /// Longest label before [`KIND`], as in `ENCRYPTED `.
 const MOST_LABEL: usize = 24;
@@ -132,6 +132,26 @@ pub(super) fn find_blocks(text: &str, strict: bool, found: &mut Vec<Range<usize>
         // A mark within the run would have the same end.
         at = after + end.unwrap_or(0);
     }
+}
+
+/// Whether a text ends within a block.
+pub(super) fn leaves_open(text: &str) -> bool {
+    let Some(begins) = text.rfind(BEGIN) else { return false };
+    let text = text.trim_end_matches('…');
+    mark(&text[begins..], BEGIN)
+        .is_some_and(|header| begins + header + body(&text[begins + header..]) == text.len())
+}
+
+/// How much of a text goes on with a block that an earlier one left open, and whether the block ends there.
+pub(super) fn goes_on(text: &str) -> Option<(usize, bool)> {
+    let run = body(text);
+    if let Some(end) = mark(&text[run..], END) {
+        return Some((run + end, true));
+    }
+    let header =
+        |line: &str| line.is_empty() || line.starts_with("Proc-Type: ") || line.starts_with("DEK-Info: ");
+    let whole = matches!(&text[run..], "" | "…") && (is_body(&text[..run]) || text.lines().all(header));
+    whole.then_some((run, false))
 }
 
 /// How long the mark at the beginning of a text is, such as `-----BEGIN RSA PRIVATE KEY-----`.

@@ -73,8 +73,23 @@ fn blocks_of_private_keys_go() {
         "-----BEGIN PRIVATE KEY-----;-----BEGIN PRIVATE KEY----- {",
         "-----BEGIN ",
     ] {
-        check(stays, stays);
+        assert_eq!(known().redact(stays), stays);
     }
+}
+
+#[test]
+fn blocks_go_on_in_the_next_text() {
+    let open = |text: &str| Secrets::leaves_block_open(&serde_json::json!({ "text": text }));
+    assert!(open("a\n-----BEGIN PRIVATE KEY-----") && open("-----BEGIN PRIVATE KEY-----\nMIIE\n"));
+    assert!(!open("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----") && !open("a"));
+    let on = |text: &str, rest: &str, open: Option<bool>| {
+        let mut value = serde_json::json!({ "type": "progress", "text": text, "thinking": false });
+        assert_eq!(Secrets::scrub_block(&mut value), open, "{text:?}");
+        assert_eq!(value["text"], rest);
+    };
+    on("MIIEpAIBAAKCAQEA7MII\n", "[secret]", Some(true));
+    on("AAA=\n-----END PRIVATE KEY-----\nrest", "[secret]\nrest", Some(false));
+    on("I go on.", "I go on.", None);
 }
 
 /// What must never change: commit ids, UUIDs, digests, pictures, names of files, and words that look a little like keys.

@@ -92,11 +92,6 @@ impl Context {
         settings
     }
 
-    /// What a worker brought in, without secrets.
-    fn redacted(&self, input: Input) -> Input {
-        redact::input(&self.secrets, &self.opened.settings.guard, input)
-    }
-
     pub(crate) async fn send(&self, input: Input) {
         // A closed loop has journalled its end; what comes after it is found again on resume.
         let _ = self.inbox.send(Message::Input(input)).await;
@@ -165,6 +160,7 @@ pub(crate) fn start(start: Start) -> Result<Handle, UserError> {
         trouble: trouble_cell,
         low: None,
         clocks: clocks::Clocks::new(clocks::Reading::now()),
+        open_blocks: redact::Open::new(),
         masking: tokio::task::JoinSet::new(),
         workers: BTreeMap::new(),
         finished: false,
@@ -222,6 +218,7 @@ struct Run {
     /// Why nobody works although the journal can be written: the disk is low on room.
     low: Option<String>,
     clocks: clocks::Clocks,
+    open_blocks: redact::Open,
     /// Secrets are being taken out of the raw logs of workers that have ended.
     masking: tokio::task::JoinSet<()>,
     workers: BTreeMap<WorkerId, mpsc::UnboundedSender<worker::Control>>,
@@ -295,7 +292,7 @@ impl Run {
         let moved = self.clocks.moved_to(reading).into_iter().filter(|_| self.state.opened.is_some());
         for message in moved.map(Message::Input).collect::<Vec<_>>().into_iter().chain(batch) {
             let (input, reply) = match message {
-                Message::Input(input) => (self.context.redacted(input), None),
+                Message::Input(input) => (self.redacted(input), None),
                 Message::Act(act, by, reply) => (Input::Act { act, by }, Some(reply)),
                 Message::Space(low) => {
                     self.space(low);
@@ -336,6 +333,12 @@ impl Run {
             self.perform(effect);
         }
         self.finish();
+    }
+
+    /// What a worker brought in, without secrets.
+    fn redacted(&mut self, input: Input) -> Input {
+        let rules = &self.context.opened.settings.guard;
+        redact::input(&self.context.secrets, rules, &mut self.open_blocks, input)
     }
 
     /// Takes the secrets out of the raw logs of a worker whose end is written down: nothing is read from them again.

@@ -4,17 +4,19 @@
 //! are what a run is read again from after a crash. Only the user may read them (0600 in 0700), and [`mask`] takes
 //! the secrets out of them when the worker's end is journalled.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use agents::Secrets;
 use domain::guard::{GuardRules, Place, judge};
-use domain::{AgentEvent, Call, Input, JobOutcome, Settings};
+use domain::{AgentEvent, Call, Input, JobOutcome, Settings, WorkerId};
 use serde::{Serialize, de::DeserializeOwned};
 use tracing::{error, warn};
 
 use super::worker::Files;
+use crate::beneath::Beneath;
 use crate::discover::Environment;
 use crate::private;
 use crate::weakness::{self, Weakness};
@@ -51,9 +53,12 @@ pub(crate) fn known(env: &Environment, settings: &Settings, project: Option<&Pat
         values.extend(Secrets::in_credentials(&read(&file)));
     }
     let of_home = home.iter().flat_map(|home| HOME_VARIABLES.map(|file| home.join(file)));
-    let of_project = project.iter().flat_map(|project| PROJECT_VARIABLES.map(|file| project.join(file)));
-    for file in of_home.chain(of_project) {
+    for file in of_home {
         values.extend(Secrets::in_variables(&read(&file)));
+    }
+    if let Some(project) = project.and_then(|project| Beneath::open(project).ok()) {
+        let texts = PROJECT_VARIABLES.iter().filter_map(|file| project.read(file, MOST_CREDENTIALS).ok());
+        texts.for_each(|text| values.extend(Secrets::in_variables(&String::from_utf8_lossy(&text))));
     }
     // The name of a file is no secret, and has to stay what it is.
     values.retain(|value| !Path::new(value).is_absolute() || !Path::new(value).exists());
@@ -75,9 +80,12 @@ fn read(path: &Path) -> String {
     if small { std::fs::read_to_string(path).unwrap_or_default() } else { String::new() }
 }
 
+/// Workers whose last words ended within a block of a private key: what they say next goes on with it.
+pub(super) type Open = BTreeSet<WorkerId>;
+
 /// An input without secrets. What people say and what we say ourselves stays as it is: names, ids, paths and hashes of ours
 /// are never looked at.
-pub(super) fn input(secrets: &Secrets, rules: &GuardRules, input: Input) -> Input {
+pub(super) fn input(secrets: &Secrets, rules: &GuardRules, open: &mut Open, input: Input) -> Input {
     if weakness::has(Weakness::NoRedaction) {
         return input;
     }
@@ -86,12 +94,14 @@ pub(super) fn input(secrets: &Secrets, rules: &GuardRules, input: Input) -> Inpu
             Input::Started { worker, process, argv: redacted(secrets, argv) }
         }
         Input::Said { worker, offset, said } => {
+            let said = block(open, worker, said);
             Input::Said { worker, offset, said: event(secrets, rules, said) }
         }
         Input::Called { worker, offset, call, what } => {
             Input::Called { worker, offset, call, what: called(secrets, rules, what) }
         }
         Input::Ended { worker, exit, told, failed } => {
+            open.remove(&worker);
             let session = told.session.clone();
             let (mut told, failed) = (redacted(secrets, told), redacted(secrets, failed));
             told.session = session;
@@ -127,6 +137,31 @@ fn performed(secrets: &Secrets, outcome: JobOutcome) -> JobOutcome {
         | JobOutcome::Merged { .. }
         | JobOutcome::Conflicted { .. }
         | JobOutcome::Landed { .. } => outcome,
+    }
+}
+
+/// What is said without what goes on with a block that was begun before; what begins one is for [`event`].
+fn block(open: &mut Open, worker: WorkerId, said: AgentEvent) -> AgentEvent {
+    let begins = |text: &str| text.contains("-----BEGIN ");
+    let may_begin = if let AgentEvent::Error(error) = &said {
+        begins(&error.text) || error.raw.as_deref().is_some_and(begins)
+    } else if let AgentEvent::Progress(progress) = &said {
+        begins(&progress.text)
+    } else {
+        return said; // nothing of a stream's own words
+    };
+    let was_open = open.remove(&worker);
+    if !was_open && !may_begin {
+        return said;
+    }
+    let Ok(mut value) = serde_json::to_value(&said) else { return said };
+    let went_on = if was_open { Secrets::scrub_block(&mut value) } else { None };
+    if went_on.unwrap_or(false) || Secrets::leaves_block_open(&value) {
+        open.insert(worker);
+    }
+    match went_on {
+        Some(_) => serde_json::from_value(value).unwrap_or(said),
+        None => said,
     }
 }
 
@@ -259,13 +294,14 @@ pub(crate) fn mask(secrets: &Secrets, path: &Path) -> std::io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use domain::{AgentError, AgentEvent, WorkerId};
+    use domain::{AgentError, AgentEvent, Progress};
 
     use super::*;
 
     fn said(secrets: &Secrets, said: AgentEvent) -> AgentEvent {
         let worker = WorkerId(1);
-        let input = input(secrets, &GuardRules::default(), Input::Said { worker, offset: 7, said });
+        let input =
+            input(secrets, &GuardRules::default(), &mut Open::new(), Input::Said { worker, offset: 7, said });
         let Input::Said { said, offset: 7, .. } = input else { panic!("another input: {input:?}") };
         said
     }
@@ -299,6 +335,25 @@ mod tests {
     }
 
     #[test]
+    fn a_block_that_is_told_line_by_line_goes() {
+        let (mut open, rules, worker) = (Open::new(), GuardRules::default(), WorkerId(1));
+        let mut says = |text: &str| {
+            let said = AgentEvent::Progress(Progress { text: text.to_owned(), ..Progress::default() });
+            let said = Input::Said { worker, offset: 0, said };
+            let Input::Said { said: AgentEvent::Progress(progress), .. } =
+                input(&Secrets::default(), &rules, &mut open, said)
+            else {
+                panic!("it is another input")
+            };
+            progress.text
+        };
+        assert_eq!(says("It is -----BEGIN PRIVATE KEY-----"), "It is [secret]");
+        assert_eq!(says("MIIEpAIBAAKCAQEA7MIIEpAIBAAKCAQEA7"), "[secret]");
+        assert_eq!(says("QUJD\n-----END PRIVATE KEY----- and so on"), "[secret] and so on");
+        assert_eq!(says("MIIEpAIBAAKCAQEA7MIIEpAIBAAKCAQEA7"), "MIIEpAIBAAKCAQEA7MIIEpAIBAAKCAQEA7");
+    }
+
+    #[test]
     fn a_command_is_judged_as_if_nothing_had_gone_out_of_it() {
         let secrets = Secrets::of(["hunter2-hunter2".to_owned(), "rm -rf /home/me".to_owned()]);
         let command = |command: &str| {
@@ -311,7 +366,7 @@ mod tests {
             let what = Call::Permit { wanted };
             let (worker, call) = (WorkerId(1), "c".to_owned());
             let called = Input::Called { worker, offset: 0, call, what };
-            let called = input(&secrets, &GuardRules::default(), called);
+            let called = input(&secrets, &GuardRules::default(), &mut Open::new(), called);
             let Input::Called { what: Call::Permit { wanted }, .. } = called else {
                 panic!("another input: {called:?}")
             };

@@ -1,9 +1,10 @@
 //! What becomes of a reviewer's answer: whether it left the tree alone, what of its evidence holds, what it looked at.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use agents::Secrets;
 use domain::{
     AgentEvent, AgentName, Answer, Ballot, Check, CheckedFinding, Coverage, Event, JobId, JobOutcome,
     Progress, Rerun, Review, Seq, State, Told, ToolOutcome, WorkerId,
@@ -90,6 +91,19 @@ async fn rerun(context: &Arc<Context>, commit: &domain::CommitHash, run: &str, n
     Some(Rerun { command: run.to_owned(), passed: result.passed, exit_code: result.exit_code })
 }
 
+/// Changed files whose names look as if they held a secret: what the reviewer's words have by now, and what they are.
+/// Else an author could keep findings on a file from being found by the file's name.
+fn renamed(secrets: &Secrets, changed: &[String]) -> BTreeMap<String, Vec<String>> {
+    let mut renamed = BTreeMap::<String, Vec<String>>::new();
+    for file in changed {
+        let name = secrets.redact(file);
+        if name != *file {
+            renamed.entry(name.into_owned()).or_default().push(file.clone());
+        }
+    }
+    renamed
+}
+
 impl Seat {
     fn of(state: &State, review: domain::ReviewId, worker: WorkerId) -> Option<Self> {
         let review = state.reviews.get(&review)?.review.clone();
@@ -130,10 +144,14 @@ impl Seat {
                 format!("it tried to write to the tree it was to judge ({file}), which voids its verdict");
             return Ok(Ballot::Void { why });
         }
-        let findings: Vec<CheckedFinding> =
-            evidence::check_all(trees, &review.commit, answer.findings, &context.secrets)?;
         let changed = trees.diff(&review.base, &review.commit, &self.scope)?.files;
         let changed: Vec<String> = changed.into_iter().map(|file| file.path).collect();
+        let renamed = renamed(&context.secrets, &changed);
+        let findings: Vec<CheckedFinding> =
+            evidence::check_all(trees, &review.commit, answer.findings, &context.secrets, &renamed)?;
+        // As the reviewer's words have them by now.
+        let changed: Vec<String> =
+            changed.iter().map(|file| context.secrets.redact(file).into_owned()).collect();
         let coverage = Some(self.coverage(&root, &uses, &changed, &answer.files_read));
         Ok(Ballot::Cast {
             verdict: answer.verdict,

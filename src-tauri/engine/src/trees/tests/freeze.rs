@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use domain::ReviewId;
 
 use super::*;
@@ -85,6 +87,8 @@ fn evidence_is_looked_for_in_the_reviewed_commit_not_in_later_files() {
     let seat = trees.freeze_seat(ReviewId(1), &"codex".into(), &frozen.commit).unwrap();
     write(&seat, "a.txt", "planted by the reviewer\n");
     write(&seat, "planted.txt", "planted by the reviewer\n");
+    let renamed =
+        BTreeMap::from([("[secret].txt".to_owned(), ["none", "a.txt"].map(str::to_owned).to_vec())]);
     let check = |file: &str, quote: &str, evidence: Evidence, found_at: Option<u32>| {
         let finding = Finding {
             severity: Severity::Blocker,
@@ -95,12 +99,19 @@ fn evidence_is_looked_for_in_the_reviewed_commit_not_in_later_files() {
             why: String::new(),
             recommendation: String::new(),
         };
-        let checked =
-            crate::evidence::check_all(&trees, &frozen.commit, vec![finding], &agents::Secrets::default())
-                .unwrap();
+        let checked = crate::evidence::check_all(
+            &trees,
+            &frozen.commit,
+            vec![finding],
+            &agents::Secrets::default(),
+            &renamed,
+        )
+        .unwrap();
         assert_eq!((checked[0].evidence, checked[0].found_at), (evidence, found_at), "{file}");
     };
     check("a.txt", "three", Evidence::Verified, Some(3));
+    check("[secret].txt", "three", Evidence::Verified, Some(3));
+    check("[secret].txt", "four", Evidence::NotFound, None);
     check("./src/../a.txt", "two three", Evidence::Verified, Some(2));
     check(seat.join("a.txt").to_str().unwrap(), "three", Evidence::Verified, Some(3));
     check("a.txt", "planted by the reviewer", Evidence::NotFound, None);
@@ -109,6 +120,7 @@ fn evidence_is_looked_for_in_the_reviewed_commit_not_in_later_files() {
     check("/etc/passwd", "root", Evidence::NotFound, None);
     check("src", "b.txt", Evidence::NotFound, None);
     let gone = domain::CommitHash("0".repeat(40));
-    let finding = crate::evidence::check_all(&trees, &gone, vec![], &agents::Secrets::default());
+    let finding =
+        crate::evidence::check_all(&trees, &gone, vec![], &agents::Secrets::default(), &BTreeMap::new());
     assert!(finding.unwrap().is_empty());
 }
