@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use acceptance::chaos::{Chaos, Fault, say};
 use acceptance::clis;
 use acceptance::team::{Team, eventually, plan, task, work};
+use agents::Confined;
 use domain::{ExitCause, SandboxRules};
 use engine::process::Caps;
 use engine::sandbox::{Needs, Sandbox, Start, assess};
@@ -368,10 +369,15 @@ fn measured(chaos: &Chaos, user: &User) -> Result<(), Fault> {
     inner.env("HOME", &folder).env("PATH", "/usr/bin:/bin").stdin(Stdio::null()).stderr(Stdio::inherit());
     let done = inner.output()?;
     let seen: Value = serde_json::from_slice(&done.stdout).map_err(|fault| Fault::from(fault.to_string()))?;
-    let over = seen["over_ms"].as_f64().unwrap_or(f64::MAX);
+    let ms = |value: &Value| value.as_f64().unwrap_or(f64::MAX);
+    let over = ms(&seen["over_ms"][1]);
+    let load = fs::read_to_string("/proc/loadavg")?;
     chaos.note(format_args!(
-        "a process takes {} ms, in the sandbox {} ms at the median",
-        seen["plain_ms"], seen["median_ms"]
+        "at the median of {rounds} pairs a process takes {:.1} ms, in the sandbox {:.1} ms, {:.1} ms more; the load was {}",
+        ms(&seen["plain_ms"]),
+        ms(&seen["median_ms"]),
+        ms(&seen["over_ms"][0]),
+        load.split(' ').next().unwrap_or_default()
     ));
     let limit = OVERHEAD.as_millis();
     chaos.figure(
@@ -425,29 +431,7 @@ async fn measure(folder: &Path, rounds: usize) -> Result<Value, Fault> {
     };
     fs::create_dir_all(&start.session)?;
     let sandbox = Sandbox::new(start);
-    let (mut plain, mut confined) = (Vec::new(), Vec::new());
-    for round in 0..rounds {
-        for inside in [false, true] {
-            let place = Place::new(folder, &format!("{round}-{inside}"))?;
-            let mut spec = place.script("exit 0", Caps { groups: false, ..Caps::default() });
-            if inside {
-                let needs = Needs { who: "test", worktree: place.at(""), writes: true, ..Needs::default() };
-                spec = sandbox.confine(spec, &needs)?;
-            }
-            let began = Instant::now();
-            let running = processes.spawn(spec).await.map_err(spawn_fault)?;
-            let exit = running.ended().await;
-            if exit.code != Some(0) {
-                return Err(format!("a process ended with {exit:?}").into());
-            }
-            if inside { &mut confined } else { &mut plain }.push(began.elapsed().as_secs_f64() * 1000.0);
-        }
-    }
-    for times in [&mut plain, &mut confined] {
-        times.sort_by(f64::total_cmp);
-    }
-    let at = |times: &[f64], part: usize| times[(times.len() * part / 100).min(times.len() - 1)];
-    let over = at(&confined, 95) - at(&plain, 50);
+    let [plain, confined, over] = pairs(folder, rounds, &sandbox, &processes).await?;
     let run = async |name: &str, script: &str, cause: Option<Duration>| {
         let place = Place::new(folder, name)?;
         let needs = Needs { who: "test", worktree: place.at(""), writes: true, ..Needs::default() };
@@ -467,7 +451,58 @@ async fn measure(folder: &Path, rounds: usize) -> Result<Value, Fault> {
     let (_, left) = run("kill", deaf, Some(Duration::from_millis(300))).await?;
     let (crashed, _) = run("crash", "kill -SEGV $$", None).await?;
     Ok(json!({
-        "plain_ms": at(&plain, 50), "median_ms": at(&confined, 50), "over_ms": over,
+        "plain_ms": at(&plain, 50), "median_ms": at(&confined, 50), "over_ms": [at(&over, 50), at(&over, 95)],
         "code": stopped.code, "left": left, "signal": crashed.signal,
     }))
+}
+
+/// The same worker without the sandbox and in it, one right after the other, from the first thing that is done for it to
+/// the last trace of it; and how much longer each took than its twin. In milliseconds, in order of size.
+async fn pairs(
+    folder: &Path,
+    rounds: usize,
+    sandbox: &Sandbox,
+    processes: &engine::process::Processes,
+) -> Result<[Vec<f64>; 3], Fault> {
+    let home = Confined {
+        variable: "CLAUDE_CONFIG_DIR",
+        own: folder.join("session/homes/test"),
+        user: None,
+        shared: &["settings.json", "CLAUDE.md", "agents", "commands", "skills", "plugins", "hooks"],
+        logins: &[],
+        copied: Vec::new(),
+    };
+    let mut all = [Vec::new(), Vec::new(), Vec::new()];
+    for round in 0..rounds {
+        let mut took = [0.0; 2];
+        // Now this one is first, now that one.
+        for inside in [round % 2 != 0, round % 2 == 0] {
+            let place = Place::new(folder, &format!("{round}-{inside}"))?;
+            let mut spec = place.script("exit 0", Caps { groups: false, ..Caps::default() });
+            let began = Instant::now();
+            if inside {
+                let worktree = place.at("");
+                let needs =
+                    Needs { who: "test", worktree, writes: true, home: Some(&home), ..Needs::default() };
+                spec = sandbox.confine(spec, &needs)?;
+            }
+            let exit = processes.spawn(spec).await.map_err(spawn_fault)?.ended().await;
+            took[usize::from(inside)] = began.elapsed().as_secs_f64() * 1000.0;
+            if exit.code != Some(0) {
+                return Err(format!("a process ended with {exit:?}").into());
+            }
+        }
+        let [plain, confined] = took;
+        for (times, time) in all.iter_mut().zip([plain, confined, confined - plain]) {
+            times.push(time);
+        }
+    }
+    for times in &mut all {
+        times.sort_by(f64::total_cmp);
+    }
+    Ok(all)
+}
+
+fn at(times: &[f64], part: usize) -> f64 {
+    times[(times.len() * part / 100).min(times.len() - 1)]
 }

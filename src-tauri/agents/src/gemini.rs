@@ -216,11 +216,19 @@ fn tool_use(run: &mut Run, value: &Value) -> Vec<AgentEvent> {
     events
 }
 
+/// How gemini begins what a hook refused (measured with 0.61.0); what its own policy refused begins otherwise.
+const BLOCKED: &str = "Tool execution blocked:";
+
 fn tool_result(run: &mut Run, value: &Value) -> Vec<AgentEvent> {
     let id = text_at(value, "/tool_id").unwrap_or_default();
     let said = first_of(value, &["/output", "/error/message"]);
     if text_at(value, "/status") == Some("success") {
         return run.tool_ends(id, ToolOutcome::Ok, None, said);
+    }
+    if said.starts_with(BLOCKED) {
+        // A hook's word: the worker was told why, and goes on without.
+        run.deny_by_hook(id, said);
+        return run.tool_ends(id, ToolOutcome::Denied, None, said);
     }
     let outside = failure::path_outside(said);
     if outside.is_none() && text_at(value, "/error/type") != Some("policy_violation") {

@@ -2,7 +2,7 @@
 //! a network that leads nowhere but through our own proxy, and a home for each agent and session.
 //!
 //! `profile` is the command line as a pure value, `wrap` says what a worker needs of the machine, `confined` is what runs
-//! first inside, `egress` the way out. Whether all of it holds on this machine is not believed but tried: `assess`.
+//! first inside, `egress` the way out; `landlock` is what there is without bubblewrap. Whether all of it holds on this machine is not believed but tried: `assess`.
 
 #[cfg(target_os = "linux")]
 mod assess;
@@ -12,6 +12,8 @@ mod confined;
 mod egress;
 #[cfg(target_os = "linux")]
 mod home;
+#[cfg(target_os = "linux")]
+mod landlock;
 #[cfg(target_os = "linux")]
 mod probe;
 #[cfg(target_os = "linux")]

@@ -1,6 +1,7 @@
 //! The pre-tool hooks of the real CLIs, with their dangerous flags on: each asks before a command runs, waits for the
 //! answer, and obeys it. `docs/GUARD.md` has the table.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,6 +14,8 @@ use domain::guard::{Clearance, GuardRules, judge};
 use domain::{Call, Dialect, Role};
 use engine::calls::{self, Called};
 use engine::{config, discover};
+
+use super::job::Job;
 
 /// Longest time one run may take; on two busy cores one takes ten seconds.
 const DEADLINE: Duration = Duration::from_secs(180);
@@ -179,6 +182,70 @@ fn check(bin: PathBuf, dialect: Dialect) {
     desk.serve(desk.start(dialect, None));
     assert_eq!(desk.made(), ["clear.txt", "denied.txt", "allowed.txt", "refused.txt"], "{}", desk.words());
     assert!(desk.called().is_empty());
+}
+
+/// Answers every card, as a person would in another terminal, until the session has ended.
+fn answer_all(job: &Job, over: impl Fn() -> bool) -> BTreeMap<String, &'static str> {
+    let mut answered = BTreeMap::new();
+    while !over() {
+        let open: Vec<_> = job
+            .state()
+            .open_questions()
+            .map(|(id, question)| (id.to_string(), question.asked.text.clone()))
+            .filter(|(id, _)| !answered.contains_key(id))
+            .collect();
+        for (id, text) in open {
+            assert!(text.contains("git push origin "), "{text}");
+            let word = if text.contains("refused") { "deny" } else { "allow" };
+            let done = job.run(&["answer", "--question", &id, "--choice", word]);
+            assert_eq!(done.code, Some(0), "{}", done.stderr);
+            answered.insert(id, word);
+        }
+        thread::sleep(PAUSE);
+    }
+    answered
+}
+
+/// Whole sessions of an unprivileged user in the product's sandbox: hooks reach the engine from inside, and answers them.
+fn permits(bin: PathBuf) {
+    let all = [Dialect::Claude, Dialect::Codex, Dialect::Gemini];
+    let job = Job::new(bin, "permits", "slugs", &all).in_git().in_the_sandbox();
+    let (ended, answered) = thread::scope(|scope| {
+        let session = scope.spawn(|| job.start());
+        let answered = answer_all(&job, || session.is_finished());
+        (session.join().unwrap(), answered)
+    });
+    ended.expect(0, "done");
+    assert_eq!((&ended.summary["unsandboxed"], &ended.summary["sandbox"]), (&false.into(), &"L3".into()));
+    let count = |word: &str| answered.values().filter(|it| **it == word).count();
+    assert_eq!((count("allow"), count("deny")), (3, 3), "{answered:?}");
+    let asked = job.asked();
+    for agent in all.map(Dialect::as_str) {
+        let told = |turn: usize| {
+            let served = format!("{agent} works #{turn}");
+            let request = asked.iter().find(|it| it.served == served).unwrap();
+            request.results.last().unwrap().text.clone()
+        };
+        assert!(told(1).contains("force-push"), "{agent}: {}", told(1));
+        assert!(!told(2).contains("enied"), "{agent}: {}", told(2));
+        let landed = |name: &str| job.project.join(format!("{name}-{agent}.txt")).exists();
+        assert!(!landed("allowed"), "nothing of the user's changes before landing");
+    }
+    let landed = job.run(&["land", &ended.session()]);
+    assert_eq!(landed.code, Some(0), "{}", landed.stderr);
+    for agent in all.map(Dialect::as_str) {
+        let made = ["denied", "allowed", "refused"].map(|it| job.read(&format!("{it}-{agent}.txt")));
+        assert_eq!(made, [String::new(), format!("{agent}\n"), String::new()], "{agent}");
+    }
+}
+
+#[test]
+fn hooks_ask_from_inside_of_the_sandbox() {
+    if !Path::new("/usr/bin/bwrap").exists() {
+        acceptance::clis::eprint("SKIPPED: bubblewrap is not installed.");
+        return;
+    }
+    on_loopback("real_clis::guard::hooks_ask_from_inside_of_the_sandbox", permits);
 }
 
 #[test]

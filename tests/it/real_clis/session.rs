@@ -148,6 +148,28 @@ fn three_vendors_do_the_main_job_in_the_sandbox() {
     on_loopback("real_clis::session::three_vendors_do_the_main_job_in_the_sandbox", confined);
 }
 
+/// Where bubblewrap does not work: level L1 by Landlock, without anybody's consent.
+fn by_landlock(bin: PathBuf) {
+    let job = Job::new(bin, "main-job", "slugs", &[Claude, Codex, Gemini]).in_git().with_landlock_alone();
+    let ended = job.start();
+    ended.expect(0, "done");
+    accepted(&ended, &[("t1", "gemini"), ("t2", "claude"), ("t3", "codex")]);
+    mended(&ended, "gemini");
+    channels(&job.asked());
+    assert_eq!((&ended.summary["unsandboxed"], &ended.summary["sandbox"]), (&false.into(), &"L1".into()));
+    let report = job.state().sandbox.unwrap();
+    assert!(report.by.starts_with("Landlock of Linux ") && !report.misses.is_empty(), "{report:?}");
+}
+
+#[test]
+fn three_vendors_do_the_main_job_confined_by_landlock() {
+    if !rustix::process::geteuid().is_root() {
+        acceptance::clis::eprint("SKIPPED: only root can hide bubblewrap from a session.");
+        return;
+    }
+    on_loopback("real_clis::session::three_vendors_do_the_main_job_confined_by_landlock", by_landlock);
+}
+
 on_loopback!(the_lead_may_hand_in_its_plan_by_tool, |bin| {
     let job = Job::new(bin, "plan-by-tool", "slugs", &[Claude, Codex, Gemini]).in_git();
     let ended = job.start();

@@ -22,10 +22,10 @@ use crate::process::{Caps, Spec, guardian_arguments, tree_below};
 
 /// The system's own: where a system restricts user namespaces, its profile names this path alone.
 const BWRAP: &str = "/usr/bin/bwrap";
-/// How long the probe may take to tell what it found; commonly 50 ms.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// How long it may live on without its guardian.
-const GONE: Duration = Duration::from_secs(1);
+/// How long the probe may take to tell what it found; commonly 50 ms, and much longer on a machine that builds meanwhile.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may live on without its guardian; commonly 5 ms.
+const GONE: Duration = Duration::from_secs(5);
 
 /// Tries the sandbox that these rules make: what it holds, and where `bwrap` is. `place` is where the test may make a folder:
 /// best where sessions are.
@@ -37,22 +37,68 @@ pub fn assess(
 ) -> (SandboxReport, PathBuf) {
     let began = Instant::now();
     let bwrap = find(env);
-    let (by, tested) = match &bwrap {
-        _ if crate::doctor::is_root() => {
-            let why = "you are root, whom no sandbox holds; start the program as an ordinary user";
-            (String::new(), Err(why.to_owned()))
-        }
-        None => (String::new(), Err("bwrap was not found; install bubblewrap".to_owned())),
-        Some(bwrap) => (version(bwrap), tested(bwrap, orchestrate, rules, env, place)),
+    let start = |level: Level| Start {
+        report: SandboxReport { level, ..SandboxReport::default() },
+        bwrap: bwrap.clone().unwrap_or_default(),
+        orchestrate: orchestrate.to_owned(),
+        rules: rules.clone(),
+        session: PathBuf::new(),
+        target: PathBuf::new(),
+        proxy: None,
     };
-    let (fingerprint, misses) = tested.unwrap_or_else(|why| (String::new(), vec![why]));
-    let level = match rules.network {
-        _ if !misses.is_empty() => Level::L0,
+    let wanted = match rules.network {
         NetworkRule::Open => Level::L2,
         NetworkRule::AllowList => Level::L3,
     };
+    let mut first = match &bwrap {
+        _ if crate::doctor::is_root() => {
+            Tried::not("you are root, whom no sandbox holds; start the program as an ordinary user")
+        }
+        None => Tried::not("bwrap was not found; install bubblewrap"),
+        Some(bwrap) => tried(&version(bwrap), start(wanted), env, place),
+    };
+    let second = (!first.misses.is_empty() && !crate::doctor::is_root())
+        .then(|| tried(&landlock(), start(Level::L1), env, place));
+    let level = level(wanted, &first, second.as_ref());
+    if let Some(second) = second {
+        if level == Level::L1 {
+            first = Tried { misses: first.misses, ..second };
+        } else {
+            first.misses.extend(second.misses.iter().map(|why| format!("with Landlock alone: {why}")));
+        }
+    }
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let Tried { by, fingerprint, misses } = first;
     (SandboxReport { level, by, fingerprint, misses, took_ms }, bwrap.unwrap_or_default())
+}
+
+/// How one way to confine did in its test.
+#[derive(Clone, Debug, Default)]
+struct Tried {
+    by: String,
+    fingerprint: String,
+    misses: Vec<String>,
+}
+
+impl Tried {
+    fn not(why: &str) -> Self {
+        Self { misses: vec![why.to_owned()], ..Self::default() }
+    }
+}
+
+/// What holds: all of bubblewrap, or all that Landlock is asked for, or nothing.
+fn level(wanted: Level, bubblewrap: &Tried, landlock: Option<&Tried>) -> Level {
+    match landlock {
+        _ if bubblewrap.misses.is_empty() => wanted,
+        Some(tried) if tried.misses.is_empty() => Level::L1,
+        Some(_) | None => Level::L0,
+    }
+}
+
+/// What it is called in reports.
+fn landlock() -> String {
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("Landlock of Linux {}", domain::head(kernel.trim(), 60))
 }
 
 fn find(env: &Environment) -> Option<PathBuf> {
@@ -70,30 +116,24 @@ fn version(bwrap: &Path) -> String {
     if said.is_empty() { "bubblewrap".to_owned() } else { domain::head(&said, 100) }
 }
 
+/// Tests the sandbox that would be made so.
+fn tried(by: &str, start: Start, env: &Environment, place: &Path) -> Tried {
+    let tested = tested(by, start, env, place);
+    let (fingerprint, misses) = tested
+        .unwrap_or_else(|fault| (String::new(), vec![format!("the self-test could not be made: {fault}")]));
+    Tried { by: by.to_owned(), fingerprint, misses }
+}
+
 /// What identifies the profile that was tried, and what did not hold.
-fn tested(
-    bwrap: &Path,
-    orchestrate: &Path,
-    rules: &SandboxRules,
-    env: &Environment,
-    place: &Path,
-) -> Result<(String, Vec<String>), String> {
-    let said = |fault: io::Error| format!("the self-test could not be made: {fault}");
+fn tested(by: &str, start: Start, env: &Environment, place: &Path) -> io::Result<(String, Vec<String>)> {
     let place = if place.is_dir() { place.to_owned() } else { std::env::temp_dir() };
-    let scratch = Scratch::new(&place).map_err(said)?;
-    let trial = Trial::new(scratch, rules).map_err(said)?;
-    let start = Start {
-        report: SandboxReport::default(),
-        bwrap: bwrap.to_owned(),
-        orchestrate: orchestrate.to_owned(),
-        rules: rules.clone(),
-        session: trial.folder().to_owned(),
-        target: trial.folder().join("target"),
-        proxy: None,
-    };
-    let spec = trial.spec(&start, env).map_err(said)?;
-    let fingerprint = fingerprint(&spec, trial.folder(), &version(bwrap));
-    let misses = trial.run(&spec, orchestrate, rules.network == NetworkRule::Open).map_err(said)?;
+    let level = start.report.level;
+    let trial = Trial::new(Scratch::new(&place)?, level)?;
+    let session = trial.folder().to_owned();
+    let start = Start { target: session.join("target"), session, ..start };
+    let spec = trial.spec(&start, env)?;
+    let fingerprint = fingerprint(&spec, trial.folder(), by);
+    let misses = trial.run(&spec, &start.orchestrate, level)?;
     Ok((fingerprint, misses))
 }
 
@@ -121,7 +161,7 @@ struct Trial {
 }
 
 impl Trial {
-    fn new(scratch: Scratch, rules: &SandboxRules) -> io::Result<Self> {
+    fn new(scratch: Scratch, level: Level) -> io::Result<Self> {
         let at = |name: &str| scratch.0.join(name);
         for name in ["trees/t1", "target", "outside"] {
             private::folder(&at(name))?;
@@ -129,8 +169,7 @@ impl Trial {
         private::write(&at("outside/secret"), b"secret")?;
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let socket = bind(&at("outside"), "socket")?;
-        let way_out =
-            matches!(rules.network, NetworkRule::AllowList).then(|| bind(&scratch.0, "egress.sock"));
+        let way_out = (level == Level::L3).then(|| bind(&scratch.0, "egress.sock"));
         let wanted = Wanted {
             inside: at("trees/t1"),
             outside: at("outside"),
@@ -171,7 +210,7 @@ impl Trial {
     }
 
     /// Runs it under a guardian: what it could do, and whether it goes when its guardian is killed.
-    fn run(&self, spec: &Spec, orchestrate: &Path, open: bool) -> io::Result<Vec<String>> {
+    fn run(&self, spec: &Spec, orchestrate: &Path, level: Level) -> io::Result<Vec<String>> {
         let (control, _kept) = UnixStream::pair()?;
         let mut command = Command::new(orchestrate);
         command.arg("guardian").args(guardian_arguments(spec)).env_clear().envs(&spec.env).current_dir("/");
@@ -184,7 +223,7 @@ impl Trial {
         };
         let inside = self.wanted.inside.join("inside").exists();
         let outside = self.wanted.outside.join("outside").exists();
-        let mut misses = judge(&found, inside, outside, open);
+        let mut misses = judge(&found, inside, outside, level);
         if !guardian.takes_all_with_it()? {
             misses.push("what runs in it outlives who started it".to_owned());
         }
@@ -207,19 +246,20 @@ fn bind(folder: &Path, name: &str) -> io::Result<UnixListener> {
     UnixListener::bind(format!("/proc/self/fd/{}/{name}", std::os::fd::AsRawFd::as_raw_fd(&folder)))
 }
 
-/// What did not hold.
-fn judge(found: &Found, inside: bool, outside: bool, open: bool) -> Vec<String> {
+/// What did not hold of what this level is to hold.
+fn judge(found: &Found, inside: bool, outside: bool, level: Level) -> Vec<String> {
+    let spaces = Level::L2 <= level;
     let all = [
         (!found.wrote_inside || !inside, "it cannot write where it may"),
         (found.wrote_outside || outside, "it can write outside"),
         (found.wrote_system, "it can write to the system"),
         (found.read_secret, "it can read the user's files"),
-        (found.reached_socket, "it reaches the user's sockets"),
-        (found.reached_port && !open, "it reaches this machine's network"),
+        (found.reached_socket && spaces, "it reaches the user's sockets"),
+        (found.reached_port && level == Level::L3, "it reaches this machine's network"),
         (!found.no_new_privileges, "it can gain rights"),
         (!found.filtered, "its system calls are not filtered"),
         (found.capabilities, "it has rights of an administrator"),
-        (4 < found.pid, "it sees other processes"),
+        (4 < found.pid && spaces, "it sees other processes"),
     ];
     all.into_iter().filter(|(missed, _)| *missed).map(|(_, what)| what.to_owned()).collect()
 }
@@ -299,25 +339,48 @@ mod tests {
             pid: 2,
             ..Found::default()
         };
-        let check = |change: fn(&mut Found), files: (bool, bool), open: bool, missed: &[&str]| {
+        let check = |change: fn(&mut Found), files: (bool, bool), level: Level, missed: &[&str]| {
             let mut found = good();
             change(&mut found);
-            assert_eq!(judge(&found, files.0, files.1, open), missed, "{found:?}");
+            assert_eq!(judge(&found, files.0, files.1, level), missed, "{found:?}");
         };
         let fine = (true, false);
-        check(|_| {}, fine, false, &[]);
-        check(|_| {}, (false, false), false, &["it cannot write where it may"]);
-        check(|it| it.wrote_inside = false, fine, false, &["it cannot write where it may"]);
-        check(|_| {}, (true, true), false, &["it can write outside"]);
-        check(|it| it.wrote_outside = true, fine, false, &["it can write outside"]);
-        check(|it| it.wrote_system = true, fine, false, &["it can write to the system"]);
-        check(|it| it.read_secret = true, fine, false, &["it can read the user's files"]);
-        check(|it| it.reached_socket = true, fine, false, &["it reaches the user's sockets"]);
-        check(|it| it.reached_port = true, fine, false, &["it reaches this machine's network"]);
-        check(|it| it.reached_port = true, fine, true, &[]);
-        check(|it| it.no_new_privileges = false, fine, false, &["it can gain rights"]);
-        check(|it| it.filtered = false, fine, false, &["its system calls are not filtered"]);
-        check(|it| it.capabilities = true, fine, false, &["it has rights of an administrator"]);
-        check(|it| it.pid = 77, fine, false, &["it sees other processes"]);
+        check(|_| {}, fine, Level::L3, &[]);
+        check(|_| {}, (false, false), Level::L3, &["it cannot write where it may"]);
+        check(|it| it.wrote_inside = false, fine, Level::L3, &["it cannot write where it may"]);
+        check(|_| {}, (true, true), Level::L3, &["it can write outside"]);
+        check(|it| it.wrote_outside = true, fine, Level::L3, &["it can write outside"]);
+        check(|it| it.wrote_system = true, fine, Level::L3, &["it can write to the system"]);
+        check(|it| it.read_secret = true, fine, Level::L3, &["it can read the user's files"]);
+        check(|it| it.reached_socket = true, fine, Level::L3, &["it reaches the user's sockets"]);
+        check(|it| it.reached_port = true, fine, Level::L3, &["it reaches this machine's network"]);
+        check(|it| it.reached_port = true, fine, Level::L2, &[]);
+        for change in
+            [(|it| it.reached_port = true) as fn(&mut Found), |it| it.reached_socket = true, |it| it.pid = 77]
+        {
+            check(change, fine, Level::L1, &[]);
+        }
+        check(|it| it.wrote_outside = true, fine, Level::L1, &["it can write outside"]);
+        check(|it| it.filtered = false, fine, Level::L1, &["its system calls are not filtered"]);
+        check(|it| it.no_new_privileges = false, fine, Level::L3, &["it can gain rights"]);
+        check(|it| it.filtered = false, fine, Level::L3, &["its system calls are not filtered"]);
+        check(|it| it.capabilities = true, fine, Level::L3, &["it has rights of an administrator"]);
+        check(|it| it.pid = 77, fine, Level::L3, &["it sees other processes"]);
+    }
+    #[test]
+    fn the_level_is_what_held() {
+        let held = || Tried::default();
+        let not = || Tried::not("x");
+        for (wanted, bubblewrap, landlock, level_wanted) in [
+            (Level::L3, held(), None, Level::L3),
+            (Level::L2, held(), None, Level::L2),
+            (Level::L3, not(), Some(held()), Level::L1),
+            (Level::L2, not(), Some(held()), Level::L1),
+            (Level::L3, not(), Some(not()), Level::L0),
+            // root
+            (Level::L3, not(), None, Level::L0),
+        ] {
+            assert_eq!(level(wanted, &bubblewrap, landlock.as_ref()), level_wanted);
+        }
     }
 }

@@ -17,6 +17,8 @@ use std::thread;
 use rustix::process::{Resource, Rlimit};
 use serde::{Deserialize, Serialize};
 
+use super::landlock::Files;
+
 /// Where the proxy's socket is inside.
 pub(super) const SOCKET: &str = "/run/orchestrate/egress.sock";
 /// The port on which the forwarder speaks for the proxy, unless a local one has it.
@@ -31,6 +33,8 @@ pub(super) struct Setup {
     pub(super) tasks: Option<u64>,
     /// Ports that are passed on; none where the network is the host's.
     pub(super) ports: Vec<Port>,
+    /// The files there are, where no namespace says so.
+    pub(super) files: Option<Files>,
 }
 
 /// A port on the loopback inside, and what for.
@@ -80,6 +84,10 @@ fn become_worker(setup: &Setup, program: &OsString, args: &[OsString]) -> u8 {
     set(Resource::Core, 0);
     if let Some(tasks) = setup.tasks {
         set(Resource::Nproc, tasks);
+    }
+    if let Some(Err(why)) = setup.files.as_ref().map(Files::enforce) {
+        complain(&why);
+        return NOT_STARTED;
     }
     let fault = Command::new(program).args(args).exec();
     complain(&format!("{}: {fault}", program.display()));
@@ -156,13 +164,13 @@ fn skip_answer(proxy: &mut UnixStream) -> io::Result<()> {
 }
 
 /// The command inside: `orchestrate`, which is this program, then the worker.
-pub(super) fn command(setup: &Setup, orchestrate: &Path, program: &Path, args: &[OsString]) -> Vec<OsString> {
-    let mut command: Vec<OsString> = vec![orchestrate.into(), "confined".into()];
-    // A structure of numbers is always JSON.
-    command.push(serde_json::to_string(setup).unwrap_or_default().into());
+/// Its first word is left out.
+pub(super) fn command(setup: &Setup, program: &Path, args: &[OsString]) -> io::Result<Vec<OsString>> {
+    let mut command: Vec<OsString> = vec!["confined".into()];
+    command.push(serde_json::to_string(setup)?.into());
     command.extend(["--".into(), program.into()]);
     command.extend(args.iter().cloned());
-    command
+    Ok(command)
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ pub(super) struct Egress {
     audit: Arc<Audit>,
     /// The user's own proxy, as `host:port`.
     upstream: Option<String>,
+    names: Names,
     open: Mutex<BTreeMap<String, JoinHandle<()>>>,
 }
 
@@ -47,7 +48,13 @@ impl Egress {
     pub(super) fn new(session: &Path, proxy: Option<&str>) -> Self {
         let audit = Arc::new(Audit(session.join(AUDIT)));
         let upstream = proxy.and_then(address);
-        Self { folder: session.join("egress"), audit, upstream, open: Mutex::default() }
+        Self {
+            folder: session.join("egress"),
+            audit,
+            upstream,
+            names: Names::default(),
+            open: Mutex::default(),
+        }
     }
 
     /// The socket of an agent's proxy; opened with this list when it is not open yet. Within a tokio runtime.
@@ -71,6 +78,7 @@ impl Egress {
             allowed,
             audit: Arc::clone(&self.audit),
             upstream: self.upstream.clone(),
+            names: self.names.clone(),
         });
         open.insert(who.to_owned(), tokio::spawn(serve(listener, served)));
         Ok(path)
@@ -84,6 +92,34 @@ impl Drop for Egress {
     }
 }
 
+/// Who finds the addresses of a name.
+#[derive(Clone, Debug, Default)]
+enum Names {
+    /// The system.
+    #[default]
+    System,
+    #[cfg(test)]
+    Table(hostile::Table),
+}
+
+impl Names {
+    async fn find(&self, target: &Target) -> io::Result<Vec<SocketAddr>> {
+        match self {
+            Self::System => Ok(tokio::net::lookup_host((target.host.as_str(), target.port)).await?.collect()),
+            #[cfg(test)]
+            Self::Table(table) => table.find(target),
+        }
+    }
+
+    async fn connect(&self, found: &[SocketAddr]) -> io::Result<TcpStream> {
+        match self {
+            Self::System => TcpStream::connect(found).await,
+            #[cfg(test)]
+            Self::Table(table) => TcpStream::connect(table.stands_for(found)).await,
+        }
+    }
+}
+
 /// Whom a socket serves.
 #[derive(Debug)]
 struct Served {
@@ -91,6 +127,7 @@ struct Served {
     allowed: Allowed,
     audit: Arc<Audit>,
     upstream: Option<String>,
+    names: Names,
 }
 
 async fn serve(listener: UnixListener, served: Arc<Served>) {
@@ -173,12 +210,11 @@ impl Served {
                 return through(proxy, &target).await.map_err(|fault| unreachable(&fault));
             }
             // Resolved once: what was looked at is what is connected to.
-            let found = tokio::net::lookup_host((target.host.as_str(), target.port)).await;
-            let found: Vec<SocketAddr> = found.map_err(|fault| unreachable(&fault))?.collect();
+            let found = self.names.find(&target).await.map_err(|fault| unreachable(&fault))?;
             if !target.is_local() && !found.iter().all(|address| target::is_public(address.ip())) {
                 return Err(Refused::Private(target.to_string()));
             }
-            TcpStream::connect(&found[..]).await.map_err(|fault| unreachable(&fault))
+            self.names.connect(&found).await.map_err(|fault| unreachable(&fault))
         });
         reached.await.unwrap_or_else(|_| Err(unreachable(&"it does not answer")))
     }
@@ -267,6 +303,9 @@ impl Audit {
         }
     }
 }
+
+#[cfg(test)]
+mod hostile;
 
 #[cfg(test)]
 mod tests {

@@ -38,6 +38,38 @@ pub(super) fn mount(home: &Confined, refresh_logins: bool, profile: &mut Profile
     Ok(())
 }
 
+/// The same where nothing can be mounted: links to what is the user's, which can only be read. A worker can put something
+/// else in a link's place, for the session's later workers of the same agent; nothing of it is the user's.
+pub(super) fn link(home: &Confined, refresh_logins: bool, profile: &mut Profile) -> io::Result<()> {
+    private::folder(&home.own)?;
+    for from in &home.copied {
+        let Some(name) = from.file_name() else { continue };
+        copy_once(from, &home.own.join(name))?;
+    }
+    profile.write(&home.own);
+    for (name, login) in
+        home.shared.iter().map(|name| (name, false)).chain(home.logins.iter().map(|name| (name, true)))
+    {
+        let Some(from) = users(home, name) else { continue };
+        let at = home.own.join(name);
+        if fs::read_link(&at).ok().as_ref() != Some(&from) {
+            clear(&at)?;
+            std::os::unix::fs::symlink(&from, &at)?;
+        }
+        if login && refresh_logins { profile.write(&from) } else { profile.read(&from) }
+    }
+    Ok(())
+}
+
+fn clear(at: &Path) -> io::Result<()> {
+    match at.symlink_metadata() {
+        Ok(facts) if facts.is_dir() => fs::remove_dir_all(at),
+        Ok(_) => fs::remove_file(at),
+        Err(fault) if fault.kind() == ErrorKind::NotFound => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// The user's file or folder of that name, if there is one.
 fn users(home: &Confined, name: &str) -> Option<PathBuf> {
     let path = home.user.as_ref()?.join(name);

@@ -59,6 +59,11 @@ impl Profile {
         self.mounts.insert(at.into(), mount);
     }
 
+    /// All that stands somewhere.
+    pub(super) fn mounts(&self) -> impl Iterator<Item = &Mount> {
+        self.mounts.values()
+    }
+
     /// What stands at a path and at those below; for those who lay something over it.
     pub(super) fn has(&self, at: &Path) -> bool {
         self.mounts.contains_key(at)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition,
-    SeccompFilter, SeccompRule, TargetArch,
+    SeccompFilter, SeccompRule, TargetArch, sock_filter,
 };
 
 /// Not there: programs ask for these and do without (an old kernel has none of them). `clone3` takes its flags from
@@ -90,23 +90,38 @@ fn filter(rules: BTreeMap<i64, Vec<SeccompRule>>, error: i32) -> Result<BpfProgr
     SeccompFilter::new(rules, SeccompAction::Allow, errno, arch)?.try_into()
 }
 
+/// Lays the filters on this process and all it will start.
+///
+/// # Errors
+/// A processor for which there are none, or what the kernel says; in words.
+pub(crate) fn apply() -> Result<(), String> {
+    let all = filters().map_err(|fault| format!("seccomp: {fault}"))?;
+    all.iter().try_for_each(|filter| {
+        seccompiler::apply_filter(&whole(filter)).map_err(|fault| format!("seccomp: {fault}"))
+    })
+}
+
+/// With what the rules do not know: on x86-64 a second set of numbers for the same calls (x32). Loads the number, and if it
+/// is at least 2^30: ENOSYS.
+fn whole(filter: &BpfProgram) -> BpfProgram {
+    let step = |code, jf, k| sock_filter { code, jt: 0, jf, k };
+    let mut steps = Vec::new();
+    if cfg!(target_arch = "x86_64") {
+        steps.push(step(0x20, 0, 0));
+        steps.push(step(0x35, 1, 0x4000_0000));
+        steps.push(step(0x06, 0, 0x0005_0000 | libc::ENOSYS.unsigned_abs()));
+    }
+    steps.extend(filter.iter().cloned());
+    steps
+}
+
 /// A filter as bytes, for `bwrap --add-seccomp-fd`.
 pub(crate) fn bytes(filter: &BpfProgram) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut put = |code: u16, jump: u8, no: u8, k: u32| {
-        bytes.extend_from_slice(&code.to_ne_bytes());
-        bytes.extend_from_slice(&[jump, no]);
-        bytes.extend_from_slice(&k.to_ne_bytes());
-    };
-    if cfg!(target_arch = "x86_64") {
-        // A second set of numbers for the same calls (x32), which the rules do not know: load the number, and if it is
-        // at least 2^30, ENOSYS.
-        put(0x20, 0, 0, 0);
-        put(0x35, 0, 1, 0x4000_0000);
-        put(0x06, 0, 0, 0x0005_0000 | libc::ENOSYS.unsigned_abs());
-    }
-    for step in filter {
-        put(step.code, step.jt, step.jf, step.k);
+    for step in whole(filter) {
+        bytes.extend_from_slice(&step.code.to_ne_bytes());
+        bytes.extend_from_slice(&[step.jt, step.jf]);
+        bytes.extend_from_slice(&step.k.to_ne_bytes());
     }
     bytes
 }

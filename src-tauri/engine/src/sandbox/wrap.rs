@@ -6,15 +6,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use agents::Confined;
-use domain::{NetworkRule, SandboxReport, SandboxRules};
+use domain::{Level, NetworkRule, SandboxReport, SandboxRules};
 
 use super::confined::{self, SOCKET, Setup};
 use super::egress::Egress;
 use super::home;
+use super::landlock::Files;
 use super::profile::{Mount, Network, Profile};
 use super::target::Allowed;
 use super::visible::{self, Hidden};
 use crate::discover::Environment;
+use crate::private;
 use crate::process::Spec;
 use crate::trees::Lent;
 use crate::weakness::{self, Weakness};
@@ -46,6 +48,11 @@ const DROPPED: [&str; 17] = [
 ];
 /// The first of them that concern the network only.
 const OF_NETWORK: usize = 9;
+/// Those that name a folder for temporary files.
+const OF_TEMPORARY: [&str; 4] = ["TMPDIR", "TMP", "TEMP", "CLAUDE_CODE_TMPDIR"];
+
+/// Ends of names of files that only show what such a file looks like.
+const MODELS: [&str; 5] = ["example", "sample", "template", "dist", "defaults"];
 
 /// What a session's sandbox is made with.
 #[derive(Clone, Debug)]
@@ -129,6 +136,7 @@ impl Sandbox {
             return Ok(spec);
         }
         let socket = match self.rules.network {
+            _ if self.is_bare() => None,
             NetworkRule::Open => None,
             NetworkRule::AllowList => {
                 let hosts = self.rules.hosts.iter().chain(&needs.hosts);
@@ -153,9 +161,18 @@ impl Sandbox {
                 profile.read(path);
             }
         }
+        if socket.is_none() {
+            // A link to a file below /run on many systems.
+            let resolver = fs::canonicalize("/etc/resolv.conf").ok();
+            resolver.iter().filter(|path| path.starts_with("/run")).for_each(|path| profile.read(path));
+        }
         self.project(&mut profile, needs, &spec.cwd, &hidden);
         if let Some(home) = needs.home {
-            home::mount(home, self.rules.refresh_logins, &mut profile)?;
+            if self.is_bare() {
+                home::link(home, self.rules.refresh_logins, &mut profile)?;
+            } else {
+                home::mount(home, self.rules.refresh_logins, &mut profile)?;
+            }
         }
         for path in self.rules.write.iter().map(Path::new).chain(needs.write.iter().map(PathBuf::as_path)) {
             if path.exists() {
@@ -163,8 +180,9 @@ impl Sandbox {
             }
         }
         profile.read(&self.orchestrate);
-        let mut setup = Setup { tasks: spec.caps.processes.filter(|_| counts_inside()), ports: Vec::new() };
-        setup.tasks = setup.tasks.map(|processes| processes.saturating_mul(THREADS));
+        let tasks = spec.caps.processes.filter(|_| counts_inside());
+        let tasks = tasks.map(|processes| processes.saturating_mul(THREADS));
+        let mut setup = Setup { tasks, ..Setup::default() };
         let dropped = if socket.is_some() { &DROPPED[..] } else { &DROPPED[..OF_NETWORK] };
         spec.env.retain(|name, _| !dropped.iter().any(|it| OsStr::new(it) == name));
         if let Some(socket) = socket {
@@ -172,19 +190,57 @@ impl Sandbox {
             let port = setup.with_network(&self.rules.local_ports);
             spec.env.extend(proxy(port));
         }
+        if self.is_bare() {
+            let folder = self.session.join("tmp").join(needs.who);
+            private::folder(&folder)?;
+            profile.write(&folder);
+            spec.env.extend(OF_TEMPORARY.map(|name| (name.into(), folder.clone().into())));
+        }
         if let Some(home) = needs.home {
             spec.env.insert(home.variable.into(), home.own.clone().into());
         }
+        if self.is_bare() {
+            let (tasks, files) = (None, Some(Files::of(&profile)));
+            let args = confined::command(&Setup { tasks, files, ..setup }, &spec.program, &spec.args)?;
+            return Ok(Spec { program: self.orchestrate.clone(), args, ..spec });
+        }
         let mut args = profile.argv();
-        args.push("--".into());
-        args.extend(confined::command(&setup, &self.orchestrate, &spec.program, &spec.args));
+        args.extend(["--".into(), self.orchestrate.clone().into()]);
+        args.extend(confined::command(&setup, &spec.program, &spec.args)?);
         Ok(Spec { program: self.bwrap.clone(), args, sandboxed: true, ..spec })
+    }
+
+    /// Whether a file of the project's root holds what is nobody's business, unless the user listed it under `read`.
+    fn is_kept(&self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        holds_secrets(&name) && !self.rules.read.iter().any(|it| Path::new(it) == path)
+    }
+
+    /// Landlock alone: nothing can be mounted.
+    fn is_bare(&self) -> bool {
+        self.report.level == Level::L1
     }
 
     /// The user's project to be read, the worktree to be written, and in it nothing that others obey unasked.
     fn project(&self, profile: &mut Profile, needs: &Needs<'_>, cwd: &Path, hidden: &Hidden) {
+        let store = needs.lent.map(|lent| lent.store.as_path());
         if hidden.allows(&self.target) && self.target.is_dir() {
-            profile.read(&self.target);
+            if self.is_bare() {
+                // All but the repository, which nothing can cover.
+                let entries = fs::read_dir(&self.target).into_iter().flatten().flatten();
+                let shown = entries.map(|it| it.path()).filter(|path| {
+                    path.file_name() != Some(OsStr::new(".git"))
+                        && store.is_none_or(|it| !it.starts_with(path))
+                        && !self.is_kept(path)
+                });
+                shown.for_each(|path| profile.read(&path));
+            } else {
+                profile.read(&self.target);
+                let entries = fs::read_dir(&self.target).into_iter().flatten().flatten().map(|it| it.path());
+                for path in entries.filter(|path| self.is_kept(path) && path.is_file()) {
+                    profile.put(path, Mount::Read("/dev/null".into()));
+                }
+            }
         }
         if let Some(lent) = needs.lent {
             if lent.store.starts_with(&self.target) && profile.has(&self.target) {
@@ -222,6 +278,12 @@ fn protect(profile: &mut Profile, path: &Path) {
     }
 }
 
+/// `.env` and its like. They are commonly in no repository, so no worktree has them; the user's folder does.
+fn holds_secrets(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(".env") else { return false };
+    rest.is_empty() || rest.starts_with('.') && !MODELS.iter().any(|it| rest.ends_with(it))
+}
+
 fn text(text: &OsStr) -> Option<String> {
     text.to_str().map(str::to_owned)
 }
@@ -238,4 +300,25 @@ fn counts_inside() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= COUNTS_INSIDE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_files_are_not_shown() {
+        for (name, kept) in [
+            (".env", true),
+            (".env.local", true),
+            (".env.production", true),
+            (".env.example", false),
+            (".env.local.sample", false),
+            (".envrc", false),
+            ("env", false),
+            (".environment", false),
+        ] {
+            assert_eq!(holds_secrets(name), kept, "{name}");
+        }
+    }
 }
