@@ -8,6 +8,8 @@ mod bad_input;
 #[cfg(target_os = "linux")]
 mod commands;
 #[cfg(target_os = "linux")]
+mod consent;
+#[cfg(target_os = "linux")]
 mod evidence;
 #[cfg(target_os = "linux")]
 mod fold;
