@@ -7,28 +7,25 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
-use acceptance::chaos::{Chaos, Fault, say};
+use acceptance::chaos::{Chaos, Fault};
 use acceptance::clis;
 use acceptance::team::{Team, eventually, plan, task, work};
-use agents::Confined;
-use domain::{ExitCause, SandboxRules};
-use engine::process::Caps;
-use engine::sandbox::{Needs, Sandbox, Start, assess};
 use engine::weakness::Weakness;
 use serde_json::{Value, json};
 
-use super::worker::{Place, block_on, spawn_fault};
+#[path = "sandbox/start.rs"]
+mod start;
+
+pub(crate) use start::inner;
 
 /// The user that the recipe makes, and takes away again.
 const USER: &str = "orchestrate-g7";
 /// RELIABILITY G7.
 const ATTEMPTS: usize = 40;
 const CONTROL: usize = 30;
-const OVERHEAD: Duration = Duration::from_millis(30);
 /// The interpreter of the attempts; the system's own, because the user has no other.
 const PYTHON: &str = "/usr/bin/python3";
 const ESCAPE: &str = include_str!("escape.py");
@@ -51,12 +48,20 @@ pub(crate) fn run(chaos: &Chaos) -> Result<(), Fault> {
     }
     let user = User::make()?;
     refused_as_root(chaos)?;
-    measured(chaos, &user)?;
-    let (escaped, told) = attempts(chaos, &user, None)?;
+    start::measured(chaos, &user)?;
+    let (escaped, told) = attempts(chaos, &user, &By::Bubblewrap)?;
     chaos.note(format_args!("{told} attempts were made; out came {escaped:?}"));
     chaos.goal("G7-attempts", told, ATTEMPTS, told == ATTEMPTS);
     chaos.goal("G7-escapes", escaped.len(), 0, escaped.is_empty());
-    let (free, told) = attempts(chaos, &user, Some(Weakness::NoSandbox))?;
+    let (bare, told) = attempts(chaos, &user, &By::Landlock)?;
+    if told == 0 {
+        chaos.skipped("G7-L1", "this kernel has no Landlock, or an old one");
+    } else {
+        chaos.note(format_args!("at L1 {told} were made; out came {bare:?}"));
+        let further = bare.iter().filter(|name| !OUT_AT_L1.contains(&name.as_str())).count();
+        chaos.goal("G7-L1-escapes", further, 0, further == 0 && told == ATTEMPTS);
+    }
+    let (free, told) = attempts(chaos, &user, &By::Nothing)?;
     chaos.note(format_args!(
         "without the sandbox {told} were made; these came to nothing: {:?}",
         missing(&free)
@@ -179,23 +184,44 @@ fn all_of(mut stream: impl std::io::Read) -> String {
     text
 }
 
+/// What confines the worker that makes the attempts.
+#[derive(PartialEq, Eq)]
+enum By {
+    Bubblewrap,
+    /// Bubblewrap cannot mount, because of a Landlock around the session that refuses nothing else: level L1.
+    Landlock,
+    Nothing,
+}
+
+/// What level L1 does not hold (docs/SANDBOX.md): sockets and the network, and what a mount would cover in the worktree.
+const OUT_AT_L1: [&str; 6] =
+    ["path-socket", "loopback", "datagram", "pointer", "protected-file", "protected-folder-renamed"];
+
 /// Runs a session in which a worker makes all attempts; gives which came out, and how many were made.
-fn attempts(chaos: &Chaos, user: &User, weak: Option<Weakness>) -> Result<(BTreeSet<String>, usize), Fault> {
+fn attempts(chaos: &Chaos, user: &User, by: &By) -> Result<(BTreeSet<String>, usize), Fault> {
     let script = |gates: &Path| {
         let escape = gates.with_file_name("escape");
         let run = format!("{PYTHON} '{0}/escape.py' '{0}/places.json' '{0}/out/report'", escape.display());
         vec![plan(&[task("t1", "claude")]), work("t1", &[json!({ "run": run })])]
     };
-    let mut team = match weak {
-        Some(weakness) => chaos.weakened(weakness, script),
-        None => chaos.team(script),
+    let free = *by == By::Nothing;
+    let mut team = if free { chaos.weakened(Weakness::NoSandbox, script) } else { chaos.team(script) };
+    let name = match by {
+        By::Bubblewrap => "b",
+        By::Landlock => "l",
+        By::Nothing => "n",
     };
-    let mark = format!("# g7-{:x}\n", std::process::id() ^ u32::from(weak.is_some()));
+    let mark = format!("# g7-{name}-{:x}\n", std::process::id());
     let places = Places::make(&team, mark.trim())?;
-    let program = if weak.is_some() { "orchestrate-weakened" } else { "orchestrate" };
+    let program = if free { "orchestrate-weakened" } else { "orchestrate" };
     let wrapper = team.at("as-user");
     let words = user.words().join(" ");
-    let text = format!("#!/bin/sh\nexec {words} '{}' \"$@\"\n", clis::programs().join(program).display());
+    let program = clis::programs().join(program);
+    let program = program.display();
+    let all = json!({ "tasks": null, "ports": [], "files": { "read": ["/"], "write": ["/"] } });
+    let around =
+        if *by == By::Landlock { format!(" '{program}' confined '{all}' --") } else { String::new() };
+    let text = format!("#!/bin/sh\nexec {words}{around} '{program}' \"$@\"\n");
     fs::write(&wrapper, text)?;
     Command::new("chmod").arg("+x").arg(&wrapper).status()?;
     team.run_by(wrapper);
@@ -211,14 +237,18 @@ fn attempts(chaos: &Chaos, user: &User, weak: Option<Weakness>) -> Result<(BTree
     let lines = || fs::read_to_string(&report).unwrap_or_default().lines().count();
     let mut session = team.start(&["Write some texts", "--yes", "--no-dashboard"]);
     eventually("all attempts", || ATTEMPTS <= lines() || session.is_over());
-    if weak.is_none() {
+    if !free {
         // It goes on as if nothing had been: nothing has.
         let ended = session.end();
+        if *by == By::Landlock && ended.code == Some(6) {
+            return Ok((BTreeSet::new(), 0));
+        }
         if ended.code != Some(0) {
             return Err(format!("the session ended with {:?}: {}", ended.code, ended.stderr).into());
         }
         let level = team.state().sandbox.map(|report| report.level.to_string()).unwrap_or_default();
-        chaos.goal("G7-level", &level, "L3", level == "L3");
+        let (id, wanted) = if *by == By::Landlock { ("G7-L1-level", "L1") } else { ("G7-level", "L3") };
+        chaos.goal(id, &level, wanted, level == wanted);
     } else {
         drop(session);
         eventually("its workers are gone", || team.processes().is_empty());
@@ -356,153 +386,4 @@ impl Places {
 fn missing(escaped: &BTreeSet<String>) -> Vec<String> {
     let named = ESCAPE.lines().filter_map(|line| line.split("attempt(\"").nth(1)?.split('"').next());
     named.filter(|name| !name.ends_with('-') && !escaped.contains(*name)).map(str::to_owned).collect()
-}
-
-/// What a process of the unprivileged user measures: this program again.
-fn measured(chaos: &Chaos, user: &User) -> Result<(), Fault> {
-    let folder = chaos.folder().join("measured");
-    fs::create_dir_all(&folder)?;
-    user.owns(chaos.folder())?;
-    let rounds = chaos.scale(100, 20);
-    let mut inner = user.command(&std::env::current_exe()?);
-    inner.args(["inner", "sandbox"]).arg(&folder).arg(rounds.to_string());
-    inner.env("HOME", &folder).env("PATH", "/usr/bin:/bin").stdin(Stdio::null()).stderr(Stdio::inherit());
-    let done = inner.output()?;
-    let seen: Value = serde_json::from_slice(&done.stdout).map_err(|fault| Fault::from(fault.to_string()))?;
-    let ms = |value: &Value| value.as_f64().unwrap_or(f64::MAX);
-    let over = ms(&seen["over_ms"][1]);
-    let load = fs::read_to_string("/proc/loadavg")?;
-    chaos.note(format_args!(
-        "at the median of {rounds} pairs a process takes {:.1} ms, in the sandbox {:.1} ms, {:.1} ms more; the load was {}",
-        ms(&seen["plain_ms"]),
-        ms(&seen["median_ms"]),
-        ms(&seen["over_ms"][0]),
-        load.split(' ').next().unwrap_or_default()
-    ));
-    let limit = OVERHEAD.as_millis();
-    chaos.figure(
-        "G7-start-overhead-p95-ms",
-        format_args!("{over:.1}"),
-        limit,
-        over <= OVERHEAD.as_secs_f64() * 1000.0,
-    );
-    chaos.goal("G7-term-reaches-the-worker", &seen["code"], 7, seen["code"] == 7);
-    chaos.goal("G7-kill-takes-all", &seen["left"], 0, seen["left"] == 0);
-    chaos.goal("G7-signal-is-told", &seen["signal"], 11, seen["signal"] == 11);
-    Ok(())
-}
-
-/// The process that is measured: `inner sandbox FOLDER ROUNDS`.
-pub(crate) fn inner(words: &[String]) -> ExitCode {
-    let [folder, rounds] = words else { return ExitCode::from(2) };
-    let (folder, rounds) = (PathBuf::from(folder), rounds.parse().unwrap_or(20));
-    match block_on(measure(&folder, rounds)) {
-        Ok(seen) => {
-            say(&seen.to_string());
-            ExitCode::SUCCESS
-        }
-        Err(fault) => {
-            clis::eprint(&fault.to_string());
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn measure(folder: &Path, rounds: usize) -> Result<Value, Fault> {
-    let programs = clis::programs().join("orchestrate");
-    let rules = SandboxRules::default();
-    let names = ["HOME", "PATH"].into_iter();
-    let env = names.filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))).collect();
-    let (report, bwrap) = assess(&programs, &rules, &env, folder);
-    if !report.misses.is_empty() {
-        return Err(format!("no sandbox: {:?}", report.misses).into());
-    }
-    let processes =
-        engine::process::Processes::new(programs.clone(), vec!["guardian".into()]).map_err(spawn_fault)?;
-    let session = folder.join("session");
-    let start = Start {
-        report,
-        bwrap,
-        orchestrate: programs,
-        rules,
-        session,
-        target: folder.join("none"),
-        proxy: None,
-    };
-    fs::create_dir_all(&start.session)?;
-    let sandbox = Sandbox::new(start);
-    let [plain, confined, over] = pairs(folder, rounds, &sandbox, &processes).await?;
-    let run = async |name: &str, script: &str, cause: Option<Duration>| {
-        let place = Place::new(folder, name)?;
-        let needs = Needs { who: "test", worktree: place.at(""), writes: true, ..Needs::default() };
-        let spec = sandbox.confine(place.script(script, Caps::default()), &needs)?;
-        let running = processes.spawn(spec).await.map_err(spawn_fault)?;
-        if let Some(grace) = cause {
-            place.until_says("ready").await?;
-            running.stop(grace, ExitCause::Stopped);
-        }
-        let exit = running.ended().await;
-        Ok::<_, Fault>((exit, super::worker::alive(&place.cookie()).len()))
-    };
-    let trap = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done";
-    let (stopped, _) = run("term", trap, Some(Duration::from_secs(10))).await?;
-    let deaf =
-        "trap '' TERM; setsid sh -c 'trap \"\" TERM; sleep 1000' & echo ready; while :; do sleep 1000; done";
-    let (_, left) = run("kill", deaf, Some(Duration::from_millis(300))).await?;
-    let (crashed, _) = run("crash", "kill -SEGV $$", None).await?;
-    Ok(json!({
-        "plain_ms": at(&plain, 50), "median_ms": at(&confined, 50), "over_ms": [at(&over, 50), at(&over, 95)],
-        "code": stopped.code, "left": left, "signal": crashed.signal,
-    }))
-}
-
-/// The same worker without the sandbox and in it, one right after the other, from the first thing that is done for it to
-/// the last trace of it; and how much longer each took than its twin. In milliseconds, in order of size.
-async fn pairs(
-    folder: &Path,
-    rounds: usize,
-    sandbox: &Sandbox,
-    processes: &engine::process::Processes,
-) -> Result<[Vec<f64>; 3], Fault> {
-    let home = Confined {
-        variable: "CLAUDE_CONFIG_DIR",
-        own: folder.join("session/homes/test"),
-        user: None,
-        shared: &["settings.json", "CLAUDE.md", "agents", "commands", "skills", "plugins", "hooks"],
-        logins: &[],
-        copied: Vec::new(),
-    };
-    let mut all = [Vec::new(), Vec::new(), Vec::new()];
-    for round in 0..rounds {
-        let mut took = [0.0; 2];
-        // Now this one is first, now that one.
-        for inside in [round % 2 != 0, round % 2 == 0] {
-            let place = Place::new(folder, &format!("{round}-{inside}"))?;
-            let mut spec = place.script("exit 0", Caps { groups: false, ..Caps::default() });
-            let began = Instant::now();
-            if inside {
-                let worktree = place.at("");
-                let needs =
-                    Needs { who: "test", worktree, writes: true, home: Some(&home), ..Needs::default() };
-                spec = sandbox.confine(spec, &needs)?;
-            }
-            let exit = processes.spawn(spec).await.map_err(spawn_fault)?.ended().await;
-            took[usize::from(inside)] = began.elapsed().as_secs_f64() * 1000.0;
-            if exit.code != Some(0) {
-                return Err(format!("a process ended with {exit:?}").into());
-            }
-        }
-        let [plain, confined] = took;
-        for (times, time) in all.iter_mut().zip([plain, confined, confined - plain]) {
-            times.push(time);
-        }
-    }
-    for times in &mut all {
-        times.sort_by(f64::total_cmp);
-    }
-    Ok(all)
-}
-
-fn at(times: &[f64], part: usize) -> f64 {
-    times[(times.len() * part / 100).min(times.len() - 1)]
 }
