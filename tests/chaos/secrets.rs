@@ -48,7 +48,7 @@ const OWNERS: [(usize, &str); 3] = [(0, "claude"), (1, "codex"), (2, "")];
 
 pub(crate) fn run(chaos: &Chaos) -> Result<(), Fault> {
     let team = chaos.team(script);
-    let looked = session(chaos, team)?;
+    let looked = session(chaos, team, false)?;
     for place in looked.found.iter().take(40) {
         chaos.note(place);
     }
@@ -60,7 +60,13 @@ pub(crate) fn run(chaos: &Chaos) -> Result<(), Fault> {
     let (refused, of) = (looked.quotes - looked.verified, looked.quotes);
     chaos.goal("G17-quotes-of-keys-refused", refused, format_args!("0-of-{of}"), refused == 0 && 0 < of);
     chaos.goal("G17-made-up-quotes-verified", looked.made_up, 0, looked.made_up == 0);
-    let looked = session(chaos, chaos.weakened(Weakness::NoRedaction, script))?;
+    let looked = session(chaos, chaos.team(script), true)?;
+    for place in looked.found.iter().take(40) {
+        chaos.note(place);
+    }
+    let well = looked.found.is_empty() && looked.well;
+    chaos.goal("G17-secrets-found-after-a-kill", looked.found.len(), 0, well);
+    let looked = session(chaos, chaos.weakened(Weakness::NoRedaction, script), false)?;
     let kinds: BTreeSet<&str> = looked.found.iter().filter_map(|place| place.split(" in ").next()).collect();
     let places: BTreeSet<&str> = looked.found.iter().filter_map(|place| place.split(" in ").nth(1)).collect();
     chaos.note(format_args!("without redaction in: {}", Vec::from_iter(places).join(", ")));
@@ -76,8 +82,9 @@ pub(crate) fn run(chaos: &Chaos) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A line that is eight times as long takes no more than so many times as long for each of its bytes.
-const GROWTH: f64 = 2.5;
+/// A line that is eight times as long takes no more than so many times as long for each of its bytes; eight times if it
+/// were searched again from every place.
+const GROWTH: f64 = 4.0;
 
 /// How long looking for secrets takes: also in lines that are made to be slow.
 fn speed(chaos: &Chaos) {
@@ -184,15 +191,15 @@ fn script(_: &Path) -> Vec<Value> {
     ]
 }
 
-/// Runs a session and looks everywhere.
-fn session(chaos: &Chaos, mut team: Team) -> Result<Looked, Fault> {
+/// Runs a session and looks everywhere; one that is killed is taken up again.
+fn session(chaos: &Chaos, mut team: Team, killed: bool) -> Result<Looked, Fault> {
     prepare(&mut team)?;
     let bus = Bus::start(&mut team);
     let mut looked = Looked::default();
     let over = AtomicBool::new(false);
     let (mut printed, seen) = thread::scope(|scope| {
         let seen = scope.spawn(|| processes(&over));
-        let printed = carried_out(&team);
+        let printed = carried_out(&team, killed);
         over.store(true, Ordering::Relaxed);
         (printed, seen.join().unwrap_or_default())
     });
@@ -234,7 +241,7 @@ fn prepare(team: &mut Team) -> Result<(), Fault> {
 }
 
 /// Runs the session and everything that prints something of it; what was printed, by command.
-fn carried_out(team: &Team) -> Vec<(String, String)> {
+fn carried_out(team: &Team, killed: bool) -> Vec<(String, String)> {
     let mut printed = Vec::new();
     let mut print = |words: &[&str]| {
         let ended = team.run(words);
@@ -243,18 +250,24 @@ fn carried_out(team: &Team) -> Vec<(String, String)> {
     let mut running =
         team.start(&["Write some texts", "--unsandboxed", "--yes", "--no-dashboard", "--verbose"]);
     let until = Instant::now() + DEADLINE;
-    let mut asked = false;
+    let (mut to_kill, mut answered) = (killed, BTreeSet::new());
     while !running.is_over() && Instant::now() < until {
         let state = team.state();
-        let question = state.open_questions().next().map(|(id, _)| id);
-        if let (Some(question), false) = (question, asked) {
-            asked = true;
+        let question = state.open_questions().map(|(id, _)| id).find(|id| !answered.contains(id));
+        if let Some(question) = question {
             // While workers work, so that their raw logs still have everything.
             print(&["status"]);
             for worker in state.workers.keys() {
                 print(&["log", &worker.to_string()]);
             }
+            if std::mem::take(&mut to_kill) {
+                running.kill();
+                running.end();
+                running = team.start(&["resume", "--no-dashboard", "--verbose"]);
+                continue;
+            }
             print(&["answer", "--question", &question.to_string(), "No, use none of them."]);
+            answered.insert(question);
         }
         thread::sleep(LOOK);
     }
