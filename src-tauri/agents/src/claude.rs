@@ -17,7 +17,8 @@ pub(crate) fn flags(request: &LaunchRequest<'_>) -> Dialected {
     let mut args = words(&["--print", "--dangerously-skip-permissions", "--strict-mcp-config", "--add-dir"]);
     args.extend(request.directories());
     // A repository's own settings may run code at the start (THREATS T1): only the user's are loaded.
-    args.extend(words(&["--output-format", "stream-json", "--verbose", "--setting-sources", "user"]));
+    let sources = if request.project.load { "user,project,local" } else { "user" };
+    args.extend(words(&["--output-format", "stream-json", "--verbose", "--setting-sources", sources]));
     let mut env = vec![
         ("CLAUDE_CODE_MAX_RETRIES", RETRIES.to_owned()),
         ("DISABLE_AUTOUPDATER", "1".to_owned()),
@@ -35,6 +36,9 @@ pub(crate) fn flags(request: &LaunchRequest<'_>) -> Dialected {
             "type": "stdio", "command": server.program, "args": server.args,
         }}});
         args.extend(["--mcp-config".to_owned(), path.to_string_lossy().into_owned()]);
+        if request.project.servers {
+            args.push(request.cwd.join(".mcp.json").to_string_lossy().into_owned());
+        }
         files.push((path, config.to_string()));
         env.push(("MCP_TIMEOUT", "30000".to_owned()));
         env.push(("MCP_TOOL_TIMEOUT", (TOOL_PATIENCE_S * 1000).to_string()));

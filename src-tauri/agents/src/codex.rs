@@ -18,6 +18,11 @@ pub(crate) fn flags(request: &LaunchRequest<'_>) -> Dialected {
     args.extend(words(&["--disable", "unbounded_connection_retries"]));
     args.extend(words(&["-c", "tools.update_plan.enabled=true"]));
     args.extend(words(&["-c", "check_for_update_on_startup=false", "-c", "analytics.enabled=false"]));
+    // Of a project that is not trusted codex loads nothing. Said for this folder it counts whatever the user once said in
+    // codex of the repository.
+    let trust = if request.project.load { "trusted" } else { "untrusted" };
+    let cwd = json!(request.cwd.to_string_lossy());
+    args.extend(["-c".to_owned(), format!("projects={{{cwd}={{trust_level=\"{trust}\"}}}}")]);
     for directory in request.extra_dirs {
         args.extend(["--add-dir".to_owned(), directory.clone()]);
     }

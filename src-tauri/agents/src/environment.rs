@@ -159,6 +159,10 @@ const GEMINI: &[&str] = &[
 /// Where the demo agents keep their place in the script.
 const DEMO: &[&str] = &["ORCHESTRATE_DEMO_STATE"];
 
+/// No terminal is there: no colours, no prompts, no pager.
+const NO_TERMINAL: [(&str, &str); 4] =
+    [("TERM", "dumb"), ("NO_COLOR", "1"), ("GIT_TERMINAL_PROMPT", "0"), ("GIT_PAGER", "cat")];
+
 /// The worker's whole environment: allowed variables, what the product fixes, what the dialect fixes, what the user
 /// set. A variable that the user set to nothing is passed on from the login shell.
 pub(crate) fn of(request: &LaunchRequest<'_>, fixed: Vec<(String, String)>) -> BTreeMap<String, String> {
@@ -166,10 +170,7 @@ pub(crate) fn of(request: &LaunchRequest<'_>, fixed: Vec<(String, String)>) -> B
         .filter(|(name, _)| allowed(request, name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    // No terminal is there: no colours, no prompts, no pager.
-    for (name, value) in
-        [("TERM", "dumb"), ("NO_COLOR", "1"), ("GIT_TERMINAL_PROMPT", "0"), ("GIT_PAGER", "cat")]
-    {
+    for (name, value) in NO_TERMINAL {
         env.insert(name.to_owned(), value.to_owned());
     }
     env.extend(fixed);
@@ -182,6 +183,13 @@ pub(crate) fn of(request: &LaunchRequest<'_>, fixed: Vec<(String, String)>) -> B
         }
     }
     env
+}
+
+/// Whether a worker gets a variable of that name anyway: from the login shell, from the user's settings, or always.
+pub(crate) fn is_passed(request: &LaunchRequest<'_>, name: &str) -> bool {
+    request.settings.env.contains_key(name)
+        || (request.env.contains_key(name) && allowed(request, name))
+        || NO_TERMINAL.iter().any(|(fixed, _)| *fixed == name)
 }
 
 fn allowed(request: &LaunchRequest<'_>, name: &str) -> bool {

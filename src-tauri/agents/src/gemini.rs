@@ -4,6 +4,7 @@ use domain::{AgentEvent, Blocker, BlockerKind, Status, StatusKind, ToolOutcome, 
 use serde_json::{Value, json};
 
 use crate::MOST_LINE;
+use crate::environment;
 use crate::failure::{self, Class};
 use crate::home::{GEMINI_HOME, Home};
 use crate::hook;
@@ -43,12 +44,16 @@ pub(crate) fn flags(request: &LaunchRequest<'_>) -> Dialected {
         args.extend(["--resume".to_owned(), session.to_owned()]);
     }
     args.extend(request.settings.args.iter().cloned());
-    let mut env = vec![
+    // First: what is set below counts.
+    let mut env = emptied(request);
+    env.extend([
         // One process instead of two; the launcher of the second swallows signals (measured).
         ("GEMINI_CLI_NO_RELAUNCH".to_owned(), "1".to_owned()),
         ("GEMINI_TELEMETRY_ENABLED".to_owned(), "false".to_owned()),
-    ];
-    env.extend(EMPTIED.map(|name| (name.to_owned(), String::new())));
+    ]);
+    if request.project.load {
+        env.push(("GEMINI_CLI_TRUST_WORKSPACE".to_owned(), "true".to_owned()));
+    }
     let mut files = Vec::new();
     if let Some(home) = Home::of(request.agent, request.settings, request.env, request.folder) {
         env.push((GEMINI_HOME.to_owned(), home.path().to_string_lossy().into_owned()));
@@ -59,6 +64,14 @@ pub(crate) fn flags(request: &LaunchRequest<'_>) -> Dialected {
     env.extend(server.enumerate().map(|(at, word)| (word_name(at), word.clone())));
     env.extend(request.hook.map(|hook| (HOOK.to_owned(), hook.line())));
     Dialected { args, env, files }
+}
+
+/// Variables that the project's files would set, as nothing. What is there already is the login shell's or the user's and
+/// stays: gemini does not let a file overwrite it.
+fn emptied(request: &LaunchRequest<'_>) -> Vec<(String, String)> {
+    let named = request.project.variables.iter().map(String::as_str);
+    let unset = EMPTIED.into_iter().chain(named).filter(|name| !environment::is_passed(request, name));
+    unset.map(|name| (name.to_owned(), String::new())).collect()
 }
 
 /// The variable for a word of the MCP server's command. The home is the session's and its workers run at the same time, so
@@ -78,6 +91,8 @@ fn settings(request: &LaunchRequest<'_>) -> String {
     let ours = json!({
         "general": { "maxAttempts": ATTEMPTS, "enableAutoUpdate": false, "enableAutoUpdateNotification": false },
         "privacy": { "usageStatisticsEnabled": false },
+        // A project's `.env` is for its own programs; with it left out, gemini finds the user's.
+        "advanced": { "ignoreLocalEnv": true },
     });
     merge(&mut merged, ours);
     if let Some(server) = request.mcp {

@@ -42,6 +42,8 @@ pub struct LaunchRequest<'a> {
     pub hook: Option<&'a crate::Hook>,
     /// The worker's private folder, for the files that its flags name.
     pub files: &'a Path,
+    /// What of the project's own configuration for CLIs it gets.
+    pub project: &'a ProjectConfig,
     /// The text of the settings that the user has for this CLI, where the CLI gets a home of its own:
     /// of [`crate::Home::user_settings`].
     pub user_settings: Option<&'a str>,
@@ -51,6 +53,17 @@ pub struct LaunchRequest<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// The user agreed, for this session, that agents run as root.
     pub root_consented: bool,
+}
+
+/// What of the configuration that a project brings along a CLI gets (THREATS T1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProjectConfig {
+    /// The user approved what lies in the worker's tree: the CLI loads it.
+    pub load: bool,
+    /// There is a `.mcp.json` among it.
+    pub servers: bool,
+    /// Variables that files of the project would set and must not.
+    pub variables: Vec<String>,
 }
 
 /// Which structured answer a worker owes at its end.

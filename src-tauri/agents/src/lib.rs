@@ -27,7 +27,7 @@ pub use clean::{clean, visible};
 pub use environment::check_env;
 pub use home::Home;
 pub use hook::Hook;
-pub use launch::{AnswerShape, Launch, LaunchRequest, MCP_SERVER, McpServer, launch};
+pub use launch::{AnswerShape, Launch, LaunchRequest, MCP_SERVER, McpServer, ProjectConfig, launch};
 pub use reader::{MOST_LINE, Reader};
 pub use report::report;
 pub use run::is_writing_tool;

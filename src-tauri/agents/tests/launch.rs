@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use agents::{AnswerShape, Hook, Launch, LaunchRequest, McpServer, launch};
+use agents::{AnswerShape, Hook, Launch, LaunchRequest, McpServer, ProjectConfig, launch};
 use domain::{AgentInfo, AgentSettings, Dialect, Role};
 
 fn agent(dialect: Dialect) -> AgentInfo {
@@ -34,6 +34,7 @@ struct Given {
     mcp: Option<McpServer>,
     hook: Option<Hook>,
     user_settings: Option<&'static str>,
+    project: ProjectConfig,
     full: bool,
     root_consented: bool,
 }
@@ -48,6 +49,7 @@ fn given(dialect: Dialect) -> Given {
         mcp: None,
         hook: None,
         user_settings: None,
+        project: ProjectConfig::default(),
         full: false,
         root_consented: false,
     }
@@ -68,6 +70,7 @@ fn start(given: &Given) -> Launch {
         mcp: given.mcp.as_ref(),
         hook: given.hook.as_ref(),
         files: Path::new("/space/s1/private/w1"),
+        project: &given.project,
         user_settings: given.user_settings,
         prompt: "do it",
         env: &given.env,
@@ -123,6 +126,51 @@ fn the_fullest_launch_of_each() {
 fn the_environment_is_an_allow_list() {
     let names = |dialect| start(&given(dialect)).env.into_keys().collect::<Vec<_>>().join(" ");
     insta::assert_snapshot!("environment", Dialect::ALL.map(names).join("\n\n"));
+}
+
+#[test]
+fn variables_of_a_project_are_set_to_nothing_but_never_in_the_place_of_the_users() {
+    let mut given = given(Dialect::Gemini);
+    given.settings.env.insert("GOOGLE_GEMINI_BASE_URL".into(), "http://own".into());
+    let named = "GEMINI_API_KEY HTTPS_PROXY PATH GOOGLE_GEMINI_BASE_URL GEMINI_CLI_NO_RELAUNCH TERM GEMINI_CLI_HOME \
+                 NODE_TLS_REJECT_UNAUTHORIZED GEMINI_SANDBOX";
+    given.project.variables = named.split_whitespace().map(str::to_owned).collect();
+    let env = start(&given).env;
+    let check =
+        |name: &str, value: &str| assert_eq!(env.get(name).map(String::as_str), Some(value), "{name}");
+    check("HTTPS_PROXY", "");
+    check("NODE_TLS_REJECT_UNAUTHORIZED", "");
+    check("GEMINI_SANDBOX", "");
+    check("GEMINI_API_KEY", "value of GEMINI_API_KEY");
+    check("PATH", "value of PATH");
+    check("GOOGLE_GEMINI_BASE_URL", "http://own");
+    check("GEMINI_CLI_NO_RELAUNCH", "1");
+    check("TERM", "dumb");
+    check("GEMINI_CLI_HOME", "/space/s1/homes/gemini");
+}
+
+#[test]
+fn what_a_project_brings_is_loaded_only_with_approval() {
+    let check = |dialect: Dialect, approved: bool, loads: &[&str]| {
+        let mut given = given(dialect);
+        given.mcp = Some(McpServer { program: "/bin/orch".into(), args: Vec::new() });
+        given.project = ProjectConfig { load: approved, servers: approved, variables: Vec::new() };
+        let launch = start(&given);
+        let words: Vec<String> = launch
+            .args
+            .iter()
+            .cloned()
+            .chain(launch.env.into_iter().map(|(name, value)| format!("{name}={value}")))
+            .collect();
+        for load in loads {
+            assert_eq!(words.iter().any(|word| word == load), approved, "{dialect:?} {load}: {words:?}");
+        }
+    };
+    for approved in [false, true] {
+        check(Dialect::Claude, approved, &["user,project,local", "/trees/t1/.mcp.json"]);
+        check(Dialect::Codex, approved, &["projects={\"/trees/t1\"={trust_level=\"trusted\"}}"]);
+        check(Dialect::Gemini, approved, &["GEMINI_CLI_TRUST_WORKSPACE=true"]);
+    }
 }
 
 #[test]

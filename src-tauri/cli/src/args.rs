@@ -145,6 +145,12 @@ pub(crate) enum Command {
     },
     /// Look at agents and machine, and say what to mend.
     Doctor,
+    /// Show what configuration for agents the project brings along, and have it loaded after a typed yes.
+    Trust {
+        /// Take the approval back.
+        #[arg(long)]
+        revoke: bool,
+    },
     /// What each reviewer's verdicts were worth, over all sessions of the workspace.
     Scoreboard,
     /// A whole session with scripted agents: no AI, no account, no network.

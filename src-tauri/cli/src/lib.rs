@@ -30,6 +30,7 @@ mod show;
 mod snapshots;
 mod summary;
 mod text;
+mod trust;
 mod typed;
 mod view;
 mod window;
@@ -94,6 +95,7 @@ async fn command(arguments: Arguments) -> Result<ExitCode, UserError> {
         }
         Some(Command::Log { words }) => show::log(&machine, &words).await,
         Some(Command::Replay { session, to }) => show::replay(&machine, session.as_deref(), to).await,
+        Some(Command::Trust { revoke }) => trust::trust(&machine, revoke).await,
         Some(Command::Scoreboard) => scoreboard::show(&machine).await,
         Some(Command::Doctor) => show::doctor(&machine).await,
         Some(Command::Demo { no_dashboard }) => run::demo(&machine, no_dashboard || flags.no_dashboard).await,

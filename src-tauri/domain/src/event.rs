@@ -373,6 +373,10 @@ pub struct Opened {
     pub demo: bool,
     /// The program's version.
     pub version: String,
+    /// Configuration for agents that the project brings along, as it was at the beginning; `None` when there is none, and
+    /// in journals from before it was looked for.
+    #[serde(default)]
+    pub brought: Option<crate::Brought>,
 }
 
 /// How the target's trees are kept (SPEC section 10).

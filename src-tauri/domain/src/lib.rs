@@ -1,6 +1,7 @@
 //! What the product knows and how it decides: no I/O, no clock, no async.
 
 mod agent;
+mod brought;
 mod call;
 mod decision;
 mod event;
@@ -31,6 +32,7 @@ mod timeline;
 mod wire;
 
 pub use agent::*;
+pub use brought::*;
 pub use call::*;
 pub use decision::*;
 pub use event::*;

@@ -30,10 +30,16 @@ fn fill(state: &State, event: &Event, item: &mut TimelineItem) -> Option<()> {
     };
     match event {
         Event::SessionOpened { opened } => {
+            let brought = opened.brought.as_ref().map(|found| format!("\n\n{}", found.words()));
             set(
                 TimelineKind::Session,
                 format!("Session opened: {}", first_line(&opened.goal)),
-                format!("{}\n\nThe gate: {}.", opened.goal, opened.settings.review.words()),
+                format!(
+                    "{}\n\nThe gate: {}.{}",
+                    opened.goal,
+                    opened.settings.review.words(),
+                    brought.unwrap_or_default()
+                ),
             );
         }
         Event::SessionResumed { crashed, safe } => {

@@ -28,6 +28,18 @@ pub enum Request {
         /// The folder.
         target: String,
     },
+    /// What configuration for agents a project brings along. Answer: [`Response::Brought`].
+    Brought {
+        /// The project folder.
+        target: String,
+    },
+    /// Approve it, or take an approval back. Answer: [`Response::Accepted`].
+    Trust {
+        /// The project folder.
+        target: String,
+        /// The hash of what the user saw; `None` takes the approval back.
+        hash: Option<String>,
+    },
     /// Start a session. Answer: [`Response::Opened`].
     Open {
         /// The user's prompt.
@@ -171,6 +183,11 @@ pub enum Response {
     Target {
         /// Its facts.
         facts: TargetFacts,
+    },
+    /// What a project brings along.
+    Brought {
+        /// `None` when it is nothing.
+        brought: Option<crate::Brought>,
     },
     /// Changed rows and the new cursor.
     Update {

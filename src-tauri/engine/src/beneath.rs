@@ -103,8 +103,10 @@ mod tests {
 
     /// Modules that look at files of a project or a worktree, and what in them may go by a path, because it lies where
     /// no worker writes or is a fact that was read beneath a handle.
-    const MODULES: [(&str, &[&str]); 13] = [
+    const MODULES: [(&str, &[&str]); 14] = [
         ("evidence.rs", &[]),
+        // The user's approvals, in the workspace.
+        ("brought.rs", &["std::fs::read(approvals(workspace))", "facts.is_dir()"]),
         ("session/material.rs", &[]),
         ("session/verify.rs", &[]),
         ("session/perform.rs", &["found.is_file()"]),

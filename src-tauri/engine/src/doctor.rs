@@ -22,18 +22,20 @@ mod project;
 mod sandbox;
 mod system;
 
+pub(crate) use machine::quoted;
 pub use project::{MOST_GOAL_BYTES, check_goal, folders};
 pub(crate) use system::is_root;
 
 use project::{no_target, usable_workspace};
 
 /// What is looked at, by name. Agents have a line each, named like them, in place of the first.
-pub const PROBES: [&str; 19] = [
+pub const PROBES: [&str; 20] = [
     "agents",
     "vendors",
     "sign-in",
     "git",
     "repository",
+    "agent files",
     "workspace",
     "filesystem",
     "disk",

@@ -19,7 +19,7 @@ use crate::process::Processes;
 use crate::session::{self, Handle, internal, usage};
 use crate::trees::{self, Trees};
 use crate::view::Views;
-use crate::{config, doctor, folders, sandbox, sessions};
+use crate::{brought, config, doctor, folders, sandbox, sessions};
 
 /// How long a `Watch` waits for something new.
 const WATCH: Duration = Duration::from_secs(20);
@@ -167,6 +167,8 @@ impl Engine {
             Request::Sessions => self.list().await,
             Request::Scoreboard => self.scoreboard().await,
             Request::Inspect { target } => self.inspect(target).await,
+            Request::Brought { target } => self.brought(target).await,
+            Request::Trust { target, hash } => self.trust(target, hash).await,
             Request::Open { goal, target, approve, unsandboxed } => {
                 self.open(goal, target, approve, unsandboxed).await
             }
@@ -251,6 +253,31 @@ impl Engine {
             let doctor::Checkup { mut probes, agents } = checked.map_err(gone)?;
             doctor::add_sandbox(&mut probes, &report);
             Ok(Response::Doctor { probes, agents })
+        })
+        .await
+    }
+
+    async fn brought(&self, target: String) -> Result<Response, UserError> {
+        let workspace = self.inner.options.workspace.clone();
+        blocking(move || {
+            let target = Path::new(&target).canonicalize().map_err(|fault| no_project(&target, &fault))?;
+            let brought = brought::of_project(&git()?, &target, &folders::resolved(&workspace));
+            let brought = brought.map_err(|fault| {
+                usage(&fault.to_string(), "Look at what `git status` says in the project.")
+            })?;
+            Ok(Response::Brought { brought })
+        })
+        .await
+    }
+
+    async fn trust(&self, target: String, hash: Option<String>) -> Result<Response, UserError> {
+        let workspace = self.inner.options.workspace.clone();
+        blocking(move || {
+            let target = Path::new(&target).canonicalize().map_err(|fault| no_project(&target, &fault))?;
+            brought::approve(&folders::resolved(&workspace), &target, hash.as_deref()).map_err(|fault| {
+                internal(&format!("the approval cannot be kept: {fault}"), "Check the workspace folder.")
+            })?;
+            Ok(Response::Accepted)
         })
         .await
     }
@@ -485,4 +512,11 @@ pub(crate) async fn blocking<T: Send + 'static>(
         Ok(done) => done,
         Err(fault) => Err(internal(&format!("an error in the program: {fault}"), "Please report it.")),
     }
+}
+
+fn no_project(target: &str, fault: &std::io::Error) -> UserError {
+    usage(
+        &format!("the project folder {target} cannot be opened: {fault}"),
+        "Give the project folder with -C DIR.",
+    )
 }

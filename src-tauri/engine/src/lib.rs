@@ -1,6 +1,7 @@
 //! All I/O: the session loop, processes, journal, git, discovery. One door: [`Engine::request`].
 
 mod beneath;
+mod brought;
 pub mod calls;
 pub mod config;
 mod demo;

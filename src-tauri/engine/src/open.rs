@@ -15,7 +15,7 @@ use crate::git::Git;
 use crate::journal::{CutTail, Journal, JournalError};
 use crate::session::{self, Start, internal};
 use crate::trees::{self, Trees};
-use crate::{doctor, private, renew, sandbox};
+use crate::{brought, doctor, private, renew, sandbox};
 
 impl Engine {
     pub(crate) async fn open(
@@ -146,7 +146,12 @@ impl Engine {
             };
             renew::places(&state, opened, &folder)?;
             let env = discover::environment();
-            let (opened, news) = renew::renewed(&state, opened, &settings, &env, &orchestrate);
+            let (mut opened, news) = renew::renewed(&state, opened, &settings, &env, &orchestrate);
+            // The user may have approved it since, or thought better of it.
+            if let (Some(found), Some(workspace)) = (&mut opened.brought, folder.parent()) {
+                let known = brought::is_approved(workspace, Path::new(&opened.target), &found.hash);
+                found.approved = known && found.unfit.is_none();
+            }
             let tested = if opened.unsandboxed || opened.demo || is_done(&state) {
                 None
             } else {
@@ -279,6 +284,8 @@ fn begin(options: &Options, settings: Settings, new: New, env: Environment) -> R
     })?;
     let journal = Journal::create(&folder, &session).map_err(|fault| journal_error(&fault))?;
     let text = |path: &Path| path.to_string_lossy().into_owned();
+    // What cannot be looked at is not approved, and not loaded.
+    let brought = brought::of_project(&git, &new.target, &options.workspace).ok().flatten();
     let opened = Opened {
         format: FORMAT,
         session,
@@ -292,6 +299,7 @@ fn begin(options: &Options, settings: Settings, new: New, env: Environment) -> R
         unsandboxed: new.unsandboxed,
         demo: new.demo,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        brought,
     };
     let warnings = new.warnings.into_iter().chain(begun.warnings).collect();
     Ok(Begun { journal, opened, warnings, found: Found { git, env, tested: new.tested } })

@@ -38,6 +38,7 @@ use domain::{CommitHash, JobOutcome, SessionId};
 pub use begin::Begun;
 pub use diff::{Diff, MOST_DIFF};
 pub use error::TreeError;
+pub(crate) use inspect::{At, Committed, MOST_LOOKED_AT, MOST_READ, committed};
 pub use inspect::{inspect, sane};
 pub use lend::Lent;
 pub use owned::Removed;

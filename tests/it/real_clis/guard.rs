@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use acceptance::clis::{Kit, on_loopback, orchestrate};
-use agents::{Hook, LaunchRequest, launch};
+use agents::{Hook, LaunchRequest, ProjectConfig, launch};
 use domain::guard::{Clearance, GuardRules, judge};
 use domain::{Call, Dialect, Role};
 use engine::calls::{self, Called};
@@ -74,6 +74,7 @@ impl Desk {
             mcp: None,
             hook,
             files: &self.kit.home().join("private"),
+            project: &ProjectConfig::default(),
             user_settings: user_settings.as_deref(),
             prompt: PROMPT,
             env: &self.kit.environment(),

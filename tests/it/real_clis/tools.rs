@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use acceptance::clis::{Kit, on_loopback, orchestrate};
-use agents::{LaunchRequest, McpServer, launch};
+use agents::{LaunchRequest, McpServer, ProjectConfig, launch};
 use domain::{AgentEvent, AgentInfo, Answer, Call, Dialect, Plan, Role, Settings};
 use engine::calls::{self, Called};
 use engine::{config, discover};
@@ -70,6 +70,7 @@ impl Desk {
             mcp: Some(&server),
             hook: None,
             files: &self.kit.home().join("private"),
+            project: &ProjectConfig::default(),
             user_settings: user_settings.as_deref(),
             prompt: "# Orchestrate assignment\nagent: any\nrole: implementer\npurpose: tools\ntask: t1\n\nCall them all.\n",
             env: &self.kit.environment(),

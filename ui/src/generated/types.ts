@@ -186,6 +186,28 @@ coverage?: Coverage, } | { "type": "void",
 why: string, };
 
 /**
+ * Files of a project by which a CLI runs programs or asks other machines. They are loaded only after the user approved
+ * exactly this content.
+ */
+export type Brought = { 
+/**
+ * From the repository's top, sorted.
+ */
+files: Array<string>, 
+/**
+ * SHA-256 over names and contents, in hexadecimal digits.
+ */
+hash: string, 
+/**
+ * Whether the user approved this hash for this project.
+ */
+approved: boolean, 
+/**
+ * Why it cannot be approved, when it cannot.
+ */
+unfit: string | null, };
+
+/**
  * Something that can be checked by a machine.
  */
 export type Check = { "type": "file", 
@@ -673,7 +695,19 @@ target?: string, } | { "type": "sessions" } | { "type": "scoreboard" } | { "type
 /**
  * The folder.
  */
-target: string, } | { "type": "open", 
+target: string, } | { "type": "brought", 
+/**
+ * The project folder.
+ */
+target: string, } | { "type": "trust", 
+/**
+ * The project folder.
+ */
+target: string, 
+/**
+ * The hash of what the user saw; `None` takes the approval back.
+ */
+hash: string | null, } | { "type": "open", 
 /**
  * The user's prompt.
  */
@@ -795,7 +829,11 @@ board: Scoreboard, } | { "type": "target",
 /**
  * Its facts.
  */
-facts: TargetFacts, } | { "type": "update", 
+facts: TargetFacts, } | { "type": "brought", 
+/**
+ * `None` when it is nothing.
+ */
+brought: Brought | null, } | { "type": "update", 
 /**
  * The cursor for the next `Watch`.
  */

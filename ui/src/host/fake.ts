@@ -105,6 +105,10 @@ export class Fake implements Host {
           type: "target",
           facts: { path: call.target, repository: true, branch: "main", dirty: 3, checks: ["cargo test"] },
         };
+      case "brought":
+        return { type: "brought", brought: null };
+      case "trust":
+        return { type: "accepted" };
       case "open":
       case "demo":
         this.play("planning");

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use agents::{AnswerShape, LaunchRequest, Reader, launch};
+use agents::{AnswerShape, LaunchRequest, ProjectConfig, Reader, launch};
 use domain::{
     AgentEvent, AgentSettings, Answer, Dialect, Exit, ExitCause, Failed, Failure, Nonce, Plan, Role, Told,
     Verdict,
@@ -51,6 +51,7 @@ fn play(dialect: Dialect, folder: &Path, header: &str, script: Option<Script>, m
         mcp: None,
         hook: None,
         files: Path::new("/space/s1/private"),
+        project: &ProjectConfig::default(),
         user_settings: None,
         prompt: &prompt,
         env: &BTreeMap::new(),

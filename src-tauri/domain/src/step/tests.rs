@@ -39,6 +39,7 @@ fn opened(agents: &[Dialect]) -> Opened {
         unsandboxed: true,
         demo: false,
         version: "0".into(),
+        brought: None,
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) fn probes(workspace: &Path, target: Option<&Path>, env: &Environment)
         let bus = scope.spawn(|| notifications(system::bus(env)));
         let mut probes = vec![git(git_version(target, env).as_deref())];
         probes.extend(target.and_then(|target| project::repository(target, env)));
+        probes.extend(target.and_then(|target| project::agent_files(target, workspace, env)));
         let written = project::writable_workspace(workspace);
         let tried = written.as_ref().ok().copied();
         probes.push(self::workspace(workspace, written.map(drop)));
@@ -66,7 +67,7 @@ pub(super) fn search(env: &Environment, target: Option<&Path>) -> Option<OsStrin
 }
 
 /// A path as it is typed in a shell.
-pub(super) fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let text = path.to_string_lossy();
     let plain = text.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c));
     if plain { text.into_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }

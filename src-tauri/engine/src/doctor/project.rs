@@ -126,6 +126,12 @@ pub(super) fn writable_workspace(workspace: &Path) -> Result<Tried, UserError> {
     })
 }
 
+/// What the project brings along for agents; `None` when that is nothing, or git is what is missing.
+pub(super) fn agent_files(target: &Path, workspace: &Path, env: &Environment) -> Option<Probe> {
+    let git = Git::find_in(&machine::search(env, Some(target))?).ok()?;
+    crate::brought::probe(&git, target, &folders::resolved(workspace))
+}
+
 /// Whether the project's repository is one that work can begin in: not bare, accepted by git, with a commit, nothing
 /// half-done in it. A folder without repository is fine. `None` when git is what is missing.
 pub(super) fn repository(target: &Path, env: &Environment) -> Option<Probe> {

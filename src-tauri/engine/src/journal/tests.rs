@@ -29,6 +29,7 @@ fn opened(seq: u64, session: &str) -> Entry {
         unsandboxed: false,
         demo: true,
         version: "0.1.0".to_owned(),
+        brought: None,
     };
     entry(seq, Event::SessionOpened { opened: Box::new(opened) })
 }

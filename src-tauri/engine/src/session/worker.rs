@@ -15,11 +15,11 @@ use tracing::{debug, warn};
 use super::material::NoMaterial;
 use super::watchdog::{Finding, Patience, Seen, Watchdog, span};
 use super::{Context, confine, home, material, space};
-use crate::calls;
 use crate::door::Signal;
 use crate::private;
 use crate::process::{Caps, ExitRecord, Limited, LineKind, Running, Spec, Tail, clock};
 use crate::weakness::{self, Weakness};
+use crate::{brought, calls};
 
 /// How long a CLI may take to leave after it was asked to (SUPERVISION section 5).
 pub(super) const GRACE: Duration = Duration::from_secs(5);
@@ -247,6 +247,8 @@ fn launch(
         Purpose::Review { .. } => Some(AnswerShape::Review),
         Purpose::Task { .. } => None,
     };
+    let project =
+        brought::for_worker(context.opened.brought.as_ref(), Path::new(cwd), context.trees.prefix());
     let home = Home::of(info, &settings, &context.env, &context.folder);
     let user_settings = home.as_ref().and_then(home::user_settings);
     agents::launch(&LaunchRequest {
@@ -263,6 +265,7 @@ fn launch(
         mcp: Some(&mcp),
         hook: hook.as_ref(),
         files: &files.private,
+        project: &project,
         user_settings: user_settings.as_deref(),
         prompt,
         env: &context.env,

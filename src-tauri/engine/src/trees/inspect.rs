@@ -9,7 +9,9 @@ use crate::beneath::Beneath;
 use crate::git::{Git, GitError, Repository};
 
 /// Most bytes of a file that is searched for what it defines.
-const MOST_LOOKED_AT: u64 = 1 << 20;
+pub(crate) const MOST_LOOKED_AT: u64 = 1 << 20;
+/// Most files of a commit that are read at once.
+pub(crate) const MOST_READ: usize = 300;
 
 /// The repository a folder belongs to.
 #[derive(Clone, Debug)]
@@ -67,6 +69,54 @@ pub fn sane(git: &Git, target: &Path) -> Result<bool, TreeError> {
         return Err(TreeError::Locked { path: lock });
     }
     Ok(true)
+}
+
+/// What lies at a path of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Committed {
+    /// A file that is not too large, with its content.
+    File(Vec<u8>),
+    /// A symbolic link.
+    Link,
+    /// A larger file, or another repository.
+    Other,
+}
+
+/// A path in a repository, and what lies there.
+pub(crate) type At = (Vec<u8>, Committed);
+
+/// What the newest commit holds at some paths and below them, given the project's place in its repository; `None` when it
+/// is no repository with a commit. Files larger than [`MOST_LOOKED_AT`] are not read.
+///
+/// # Errors
+/// What git says.
+pub(crate) fn committed(
+    git: &Git,
+    target: &Path,
+    paths: impl FnOnce(&str) -> Vec<String>,
+) -> Result<Option<Vec<At>>, TreeError> {
+    let target = names::canonical(target)?;
+    let Some(found) = locate(git, &target)?.filter(|found| found.born) else { return Ok(None) };
+    let checkout = Repository::around(git, &found.top);
+    let listed = checkout.call("ls-tree").args(["-r", "-z", "-l", "--full-tree", "HEAD", "--"]);
+    let listed = listed.args(paths(&found.prefix)).run()?;
+    let mut all = Vec::new();
+    for entry in listed.parts() {
+        let Some(at) = entry.iter().position(|byte| *byte == b'\t') else { continue };
+        let facts = String::from_utf8_lossy(&entry[..at]).into_owned();
+        let fields: Vec<&str> = facts.split_whitespace().collect();
+        let what = match fields[..] {
+            ["120000", ..] => Committed::Link,
+            [_, "blob", id, size]
+                if size.parse().is_ok_and(|size: u64| size <= MOST_LOOKED_AT) && all.len() <= MOST_READ =>
+            {
+                Committed::File(checkout.call("cat-file").args(["blob", id]).run()?.stdout)
+            }
+            _ => Committed::Other,
+        };
+        all.push((entry[at + 1..].to_vec(), what));
+    }
+    Ok(Some(all))
 }
 
 /// Which repository a folder belongs to. A folder below a repository that tracks nothing in it (a home folder under
