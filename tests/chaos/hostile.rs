@@ -305,6 +305,11 @@ fn git_vectors(chaos: &Chaos) -> Result<(), Fault> {
     for line in [("notes.md", "more\n"), ("shared.txt", "other\n"), ("new.dat", "new\n")] {
         fs::write(control.join(line.0), line.1)?;
     }
+    // A filter that ends at once ends git as well, when git happens to be writing to it: so first without it.
+    plain_git(&control, &["config", "--unset", "filter.long.process"]);
+    everything(&control);
+    plain_git(&control, &["config", "filter.long.process", &marks.program("filter.long.process")?]);
+    fs::write(control.join("more.dat"), "more\n")?;
     everything(&control);
     let found = marks.found()?;
     let all: Vec<String> = fs::read_dir(&marks.programs)?
