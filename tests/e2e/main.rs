@@ -133,6 +133,13 @@ async fn consent(bin: PathBuf) {
     let page = Page::open(&desktop, &["--config", settings.to_str().unwrap()]).await;
     page.type_into("target-path", project.to_str().unwrap()).await;
     page.type_into("goal", "Write slug.sh, which turns a title into a slug for a URL.").await;
+    // What the project brings for agents is shown, and loaded only after a typed yes; here it is taken back again.
+    page.text_when("brought", SOON, |text| text.contains("Not loaded") && text.contains(".mcp.json")).await;
+    page.screenshot("brought.png").await;
+    page.type_into("trust-word", "yes").await;
+    page.click("trust").await;
+    page.click_when_there("distrust", SOON).await;
+    page.text_when("brought", SOON, |text| text.contains("Not loaded")).await;
     page.click("start").await;
     page.text_when("missing", SOON, |text| text.contains("sandbox")).await;
     page.type_into("consent-word", "unsandboxed").await;
@@ -160,6 +167,7 @@ fn project(home: &Path) -> PathBuf {
     let project = home.join("projects/slugs");
     std::fs::create_dir_all(&project).unwrap();
     std::fs::write(project.join("README.md"), "# Slugs\n").unwrap();
+    std::fs::write(project.join(".mcp.json"), "{\"mcpServers\": {}}\n").unwrap();
     std::fs::write(project.join("check.sh"), "set -eu\nif [ -e slug.sh ]; then sh -n slug.sh; fi\n").unwrap();
     let me = ["-c", "user.name=Tester", "-c", "user.email=t@example.invalid"];
     for arguments in [&["init", "-q", "-b", "main"][..], &["add", "-A"], &["commit", "-q", "-m", "Begin"]] {

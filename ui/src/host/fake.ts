@@ -1,5 +1,6 @@
 import type {
   Act,
+  Brought,
   Probe,
   Request,
   Response,
@@ -29,6 +30,8 @@ export class Fake implements Host {
   installed = true;
   /** Further lines of the doctor. */
   found: Probe[] = [];
+  /** What the chosen project brings along. */
+  brought: Brought | null = null;
   others: SessionSummary[] = [];
   /** What acts lead to; for the design page. */
   onAct: (act: Act) => void = () => {};
@@ -106,8 +109,9 @@ export class Fake implements Host {
           facts: { path: call.target, repository: true, branch: "main", dirty: 3, checks: ["cargo test"] },
         };
       case "brought":
-        return { type: "brought", brought: null };
+        return { type: "brought", brought: this.brought };
       case "trust":
+        if (this.brought) this.brought = { ...this.brought, approved: call.hash === this.brought.hash };
         return { type: "accepted" };
       case "open":
       case "demo":

@@ -51,6 +51,21 @@ test("what is missing is said, and nothing is sent", async () => {
   expect(fake.asked.filter((call) => call.type === "open")).toEqual([]);
 });
 
+test("configuration that a project brings is loaded only after a typed yes", async () => {
+  const files = [".claude/settings.json", ".mcp.json"];
+  await show((fake) => (fake.brought = { files, hash: "5ec7e7", approved: false, unfit: null }));
+  await click("pick-folder");
+  expect((await screen.findByTestId("brought")).textContent).toMatch(/2 files.*Not loaded.*5ec7e7/s);
+  const approve = () => screen.getByTestId("trust") as HTMLButtonElement;
+  expect(approve().disabled).toBe(true);
+  await type("trust-word", "sure");
+  expect(approve().disabled).toBe(true);
+  await type("trust-word", "Yes ");
+  await click("trust");
+  await click((await screen.findByTestId("distrust")).dataset.testid ?? "");
+  expect((await screen.findByTestId("trust-word")).closest("section")?.textContent).toContain("Not loaded");
+});
+
 test("where the sandbox holds nobody has to agree", async () => {
   const fake = await show((fake) =>
     fake.found.push({ name: "sandbox", state: "ok", text: "Level L3 by bubblewrap 0.8.0.", fix: "" }),
