@@ -25,7 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::{Deserialize, Serialize};
 
-pub use place::Place;
+pub use place::{Place, is_obeyed};
 pub use settings::{GuardFault, GuardRules, OwnRule};
 pub use table::{Construct, RULES, Rule, When};
 

@@ -155,6 +155,33 @@ const OBEYED: &[&str] = &[
     ".github/workflows",
 ];
 
+/// The same for people who are about to take over a change: beside those above, what the guard need not ask about.
+const READ_FIRST: &[&str] = &[
+    ".circleci",
+    ".devcontainer",
+    ".githooks",
+    ".gitlab-ci.yml",
+    ".gitmodules",
+    ".pre-commit-config.yaml",
+    "agents.md",
+    "claude.md",
+    "gemini.md",
+    "jenkinsfile",
+];
+
+/// Whether programs obey a file of a project by themselves, in whatever folder it lies: settings of agents and editors,
+/// hooks, workflows, instructions for agents.
+#[must_use]
+pub fn is_obeyed(path: &str) -> bool {
+    let path = path.to_lowercase();
+    let starts = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1));
+    starts.filter_map(|at| path.get(at..)).any(|rest| {
+        OBEYED.iter().chain(READ_FIRST).any(|known| {
+            rest.strip_prefix(known).is_some_and(|more| more.is_empty() || more.starts_with('/'))
+        })
+    })
+}
+
 impl Place {
     /// The zone of a path as a command names it; `cwd`: where the shell is then, `None` when only running tells.
     pub(super) fn zone(&self, path: &Value, cwd: Option<&str>) -> Zone {

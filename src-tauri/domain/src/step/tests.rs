@@ -60,6 +60,8 @@ pub(crate) enum Odd {
     Milestone(u32),
     /// The worker with this number changes nothing.
     Idle(u32),
+    /// The worker with this number changes this file.
+    Changes(u32, &'static str),
     /// The tree of the worker with this number stays what it was.
     Keeps(u32),
     /// The author with this worker number says this at its end, and that it changed these files.
@@ -247,6 +249,11 @@ impl World {
                 let before = before.filter(|_| self.odd(&Odd::Keeps(worker.0)));
                 let idle = self.odd(&Odd::Idle(worker.0));
                 let changed = if idle { vec![] } else { vec!["a.rs".into()] };
+                let other = |odd: &Odd| {
+                    let Odd::Changes(who, file) = odd else { return None };
+                    (*who == worker.0).then(|| vec![(*file).to_owned()])
+                };
+                let changed = self.odds.iter().find_map(other).unwrap_or(changed);
                 let (commit, tree) = (format!("c{}", self.trees), format!("t{}", self.trees));
                 JobOutcome::Snapshot {
                     commit: CommitHash(commit),
@@ -617,4 +624,35 @@ fn a_person_is_refused_with_a_sentence() {
         refused(Act::Review { task: Some("t9".into()) }),
     ];
     insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn files_that_programs_obey_by_themselves_are_told_before_landing_and_once() {
+    let check = |file: &'static str, told: bool| {
+        let odds: Vec<Odd> = (1..9).map(|worker| Odd::Changes(worker, file)).collect();
+        let (state, log) = play(&Dialect::ALL, &odds);
+        let mut texts: Vec<&String> =
+            state.warnings.iter().map(|(_, _, text)| text).filter(|text| text.contains("obey")).collect();
+        assert_eq!(!texts.is_empty(), told, "{file}: {log}");
+        assert!(texts.iter().all(|text| text.contains(file)), "{texts:?}");
+        let all = texts.len();
+        texts.sort();
+        texts.dedup();
+        assert_eq!(texts.len(), all);
+    };
+    for file in [
+        ".claude/settings.json",
+        "sub/.mcp.json",
+        "../.github/workflows/ci.yml",
+        ".vscode/tasks.json",
+        ".envrc",
+        ".husky/pre-commit",
+        "AGENTS.md",
+        "Jenkinsfile",
+    ] {
+        check(file, true);
+    }
+    for file in ["src/claude.rs", ".github/README.md", "my.envrc", "docs/AGENTS.md.txt"] {
+        check(file, false);
+    }
 }

@@ -286,9 +286,33 @@ impl Next<'_> {
         }
     }
 
+    /// Says once which files of a task's work programs obey by themselves: whoever lands it has them in force (THREATS T3).
+    fn tell_of_obeyed(&mut self, task: &crate::TaskId, changed: &[String]) {
+        const NAMED: usize = 8;
+        let obeyed = || changed.iter().filter(|path| crate::guard::is_obeyed(path));
+        let mut named: Vec<String> = obeyed().take(NAMED).map(|path| crate::one_line(path, 100)).collect();
+        if named.is_empty() {
+            return;
+        }
+        let more = obeyed().count() - named.len();
+        if 0 < more {
+            named.push(format!("{more} more"));
+        }
+        let text = format!(
+            "task {task} changes files that programs obey by themselves; read them before you land it: {}",
+            named.join(", ")
+        );
+        if !self.state.warnings.iter().any(|(_, _, said)| *said == text) {
+            self.emit(Event::Warned { text });
+        }
+    }
+
     pub(super) fn performed(&mut self, job: JobId, outcome: JobOutcome) {
         let Some(what) = self.state.jobs.get(&job).cloned() else { return };
         self.emit(Event::JobEnded { job, outcome: outcome.clone() });
+        if let (Job::Snapshot { task, .. }, JobOutcome::Snapshot { changed, .. }) = (&what, &outcome) {
+            self.tell_of_obeyed(task, changed);
+        }
         match (&what, outcome) {
             (Job::Verify { review, worker, .. }, JobOutcome::Verified { ballot }) => {
                 let reviewer = self.state.workers.get(worker).map(|state| state.assignment.agent.clone());
