@@ -120,12 +120,7 @@ mod tests {
         ("trees/inspect.rs", &["lock.symlink_metadata()", "git_dir.join(file).exists()", "facts.is_file()"]),
         (
             "trees/landing/checkout.rs",
-            &[
-                "path.is_dir()",
-                "facts.is_dir()",
-                "std::fs::create_dir_all(&folder)",
-                "std::fs::copy(&index, &draft.path)",
-            ],
+            &["path.is_dir()", "facts.is_dir()", "std::fs::create_dir_all(&folder)"],
         ),
         ("trees/landing/copy.rs", &["facts.is_file()", "kind.is_dir()", "file.metadata()"]),
     ];

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use domain::CommitHash;
 
-use super::{TreeError, Trees, names, refs::Move};
+use super::{TreeError, Trees, names, refs::Move, snapshot::copy_index};
 use crate::beneath::Beneath;
 use crate::git::Repository;
 
@@ -119,7 +119,7 @@ impl Trees {
         // times, and files that merely would be written differently (line ends) are not taken for changes.
         let (fresh, kept) = (admin.join("index"), self.index(name));
         let draft = beside(&kept, "new");
-        std::fs::copy(&fresh, &draft).map_err(TreeError::io(&fresh))?;
+        copy_index(&fresh, &draft).map_err(TreeError::io(&fresh))?;
         std::fs::rename(&draft, &kept).map_err(TreeError::io(&kept))?;
         Ok(OwnedWorktree { name: name.to_owned(), path, admin })
     }

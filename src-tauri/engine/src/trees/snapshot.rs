@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -137,7 +137,7 @@ impl Trees {
     ) -> Result<TreeHash, TreeError> {
         let kept = self.index(&worktree.name);
         let draft = Draft::new(&kept);
-        std::fs::copy(&kept, &draft.path).map_err(TreeError::io(&kept))?;
+        copy_index(&kept, &draft.path).map_err(TreeError::io(&kept))?;
         let tree = write_tree(&self.inside(worktree), &draft, base)?;
         std::fs::rename(&draft.path, &kept).map_err(TreeError::io(&kept))?;
         Ok(tree)
@@ -159,11 +159,19 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn new(kept: &std::path::Path) -> Self {
+    pub(super) fn new(kept: &Path) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Self { path: beside(kept, &format!("draft-{}-{number}", std::process::id())) }
     }
+}
+
+/// Copies an index with its time: git compares times by the second, and looks into a file only when that was changed in the
+/// second of the index or later. A copy with a later time would hide a change of the same length.
+pub(super) fn copy_index(from: &Path, to: &Path) -> std::io::Result<()> {
+    let time = std::fs::metadata(from)?.modified()?;
+    std::fs::copy(from, to)?;
+    std::fs::File::options().write(true).open(to)?.set_modified(time)
 }
 
 impl Drop for Draft {

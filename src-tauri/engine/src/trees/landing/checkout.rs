@@ -7,7 +7,10 @@ use domain::CommitHash;
 use crate::{
     beneath::Beneath,
     git::{GitError, Repository},
-    trees::{TreeError, Trees, names, snapshot::Draft},
+    trees::{
+        TreeError, Trees, names,
+        snapshot::{Draft, copy_index},
+    },
 };
 
 /// The checkout in which the user's branch is.
@@ -115,7 +118,7 @@ impl Checkout {
         std::fs::create_dir_all(&folder).map_err(TreeError::io(&folder))?;
         let draft = Draft::new(&folder.join("landing"));
         let index = self.git_dir.join("index");
-        std::fs::copy(&index, &draft.path).map_err(TreeError::io(&index))?;
+        copy_index(&index, &draft.path).map_err(TreeError::io(&index))?;
         let call = |operation| self.repository.call(operation).index(&draft.path);
         call("update-index").args(["--add", "--remove", "-z", "--stdin"]).input(listed(paths)).run()?;
         let other =

@@ -47,6 +47,21 @@ fn the_same_number_gives_the_same_snapshot() {
     assert_eq!(world.user(&["rev-parse", "orchestrate/456789ab-t1"]).trim(), second.commit.as_str());
 }
 
+/// Else a change of the same length, made in the second in which the index was written, is missed: seen in one of 25 runs
+/// of the test above.
+#[test]
+fn a_copied_index_is_as_old_as_the_first_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = folder.path().join("index");
+    fs::write(&index, "DIRC").unwrap();
+    let then = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    fs::File::options().write(true).open(&index).unwrap().set_modified(then).unwrap();
+    let copy = folder.path().join("copy");
+    super::super::snapshot::copy_index(&index, &copy).unwrap();
+    assert_eq!(fs::metadata(&copy).unwrap().modified().unwrap(), then);
+    assert_eq!(fs::read(&copy).unwrap(), b"DIRC");
+}
+
 #[test]
 fn nothing_changed_is_no_new_commit() {
     let world = World::repository();
