@@ -30,17 +30,38 @@ fn folder(session: &Path) -> PathBuf {
 }
 
 /// Looks into the mailbox as long as the session runs.
-pub(super) fn watch(context: Arc<Context>) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let folder = folder(&context.folder);
-        let _ = private::folder(&folder);
-        loop {
+pub(super) struct Mailbox {
+    closing: oneshot::Sender<()>,
+    looks: JoinHandle<()>,
+}
+
+impl Mailbox {
+    pub(super) fn open(context: Arc<Context>) -> Self {
+        let (closing, mut closed) = oneshot::channel();
+        let looks = tokio::spawn(async move {
+            let folder = folder(&context.folder);
+            let _ = private::folder(&folder);
+            loop {
+                for path in letters(&folder) {
+                    answer(&context, &path).await;
+                }
+                if tokio::time::timeout(LOOK, &mut closed).await.is_ok() {
+                    break;
+                }
+            }
             for path in letters(&folder) {
                 answer(&context, &path).await;
             }
-            tokio::time::sleep(LOOK).await;
-        }
-    })
+        });
+        Self { closing, looks }
+    }
+
+    /// Answers what has arrived, and looks no more. The session must take no more messages by then: whoever stopped it is
+    /// told so before its process is gone, and whoever came too late that it was too late.
+    pub(super) async fn close(self) {
+        drop(self.closing);
+        let _ = self.looks.await;
+    }
 }
 
 fn letters(folder: &Path) -> Vec<PathBuf> {
@@ -63,10 +84,11 @@ async fn answer(context: &Context, path: &Path) {
         }
         Some(act) => {
             let (reply, answered) = oneshot::channel();
+            let closing = || Some(internal("the session is closing", "Try again in a moment."));
             let sent = context.inbox.send(Message::Act(act, Actor::Person, reply)).await;
             match sent {
-                Ok(()) => answered.await.ok().and_then(Result::err),
-                Err(_) => Some(internal("the session is closing", "Try again in a moment.")),
+                Ok(()) => answered.await.map_or_else(|_| closing(), Result::err),
+                Err(_) => closing(),
             }
         }
     };

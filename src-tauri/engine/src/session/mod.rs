@@ -236,7 +236,7 @@ impl Run {
         info!(session = %self.context.opened.session, "session runs");
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mailbox = control::watch(Arc::clone(&self.context));
+        let mailbox = control::Mailbox::open(Arc::clone(&self.context));
         let space = space::watch(Arc::clone(&self.context));
         let resumed = first.iter().any(|input| matches!(input, Input::Resume { .. }));
         let mut batch: Vec<Message> = first.into_iter().map(Message::Input).collect();
@@ -272,7 +272,9 @@ impl Run {
                 }
             }
         }
-        mailbox.abort();
+        self.inputs.close();
+        while self.inputs.try_recv().is_ok() {}
+        mailbox.close().await;
         space.abort();
         while self.masking.join_next().await.is_some() {}
         info!(session = %self.context.opened.session, "session is closed");
