@@ -226,7 +226,19 @@ impl Team {
         command.env("SHELL", "/bin/sh").env("LANG", "C.UTF-8").stdin(Stdio::null());
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
-        Running { child: command.spawn().unwrap(), out, err }
+        // A script that was just written may still be open in a process that another thread is about to start.
+        let until = Instant::now() + DEADLINE;
+        let child = loop {
+            match command.spawn() {
+                Err(fault)
+                    if fault.kind() == std::io::ErrorKind::ExecutableFileBusy && Instant::now() < until =>
+                {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                spawned => break spawned.unwrap(),
+            }
+        };
+        Running { child, out, err }
     }
 
     /// Runs a command to its end.
