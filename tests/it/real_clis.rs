@@ -2,6 +2,7 @@
 
 mod cli;
 mod consent;
+mod desk;
 mod guard;
 mod job;
 mod notices;

@@ -2,160 +2,82 @@
 //! answer, and obeys it. `docs/GUARD.md` has the table.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use acceptance::clis::{Kit, on_loopback, orchestrate};
-use agents::{Hook, LaunchRequest, ProjectConfig, launch};
+use acceptance::clis::{on_loopback, orchestrate};
+use agents::Hook;
 use domain::guard::{Clearance, GuardRules, judge};
-use domain::{Call, Dialect, Role};
+use domain::{Call, Dialect};
 use engine::calls::{self, Called};
-use engine::{config, discover};
 
-use super::job::Job;
+use super::{desk::Desk, job::Job};
 
 /// Longest time one run may take; on two busy cores one takes ten seconds.
 const DEADLINE: Duration = Duration::from_secs(180);
 /// How often the calls are looked at.
 const PAUSE: Duration = Duration::from_millis(20);
-const PROMPT: &str =
-    "# Orchestrate assignment\nagent: any\nrole: implementer\npurpose: guard\ntask: t1\n\nRun them all.\n";
+/// Purpose and words of the assignment.
+const TASK: (&str, &str) = ("guard", "Run them all.");
 
-/// A CLI at work, and the place of the engine beside it.
-struct Desk {
-    kit: Kit,
-    calls: PathBuf,
-    answers: PathBuf,
+fn hook(desk: &Desk, dialect: Dialect) -> Hook {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let (calls, answers, project) = (text(&desk.calls), text(&desk.answers), text(&desk.project()));
+    let args = ["hook", "--dialect", dialect.as_str(), "--calls", &calls, "--answers", &answers];
+    let more = ["--worker", "w1", "--project", &project, "--minutes", "10"];
+    let args = args.into_iter().chain(more).map(str::to_owned).collect();
+    Hook { program: text(&orchestrate()), args, patience_s: 600 }
 }
 
-impl Desk {
-    fn new(bin: PathBuf) -> Self {
-        let kit = Kit::new(bin, "guard");
-        let (calls, answers) = (kit.home().join("w1.calls.jsonl"), kit.home().join("w1 answers"));
-        for folder in ["project", "private"] {
-            fs::create_dir(kit.home().join(folder)).unwrap();
+/// Answers hooks, as the engine and its user would, until the CLI ends. What is asked about is held for a while.
+fn serve(desk: &Desk, mut child: Child) {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success(), "{status}\n{}", desk.words());
+            return;
         }
-        Self { kit, calls, answers }
-    }
-
-    fn project(&self) -> PathBuf {
-        self.kit.home().join("project")
-    }
-
-    fn hook(&self, dialect: Dialect) -> Hook {
-        let text = |path: &Path| path.to_string_lossy().into_owned();
-        let (calls, answers, project) = (text(&self.calls), text(&self.answers), text(&self.project()));
-        let args = ["hook", "--dialect", dialect.as_str(), "--calls", &calls, "--answers", &answers];
-        let more = ["--worker", "w1", "--project", &project, "--minutes", "10"];
-        let args = args.into_iter().chain(more).map(str::to_owned).collect();
-        Hook { program: text(&orchestrate()), args, patience_s: 600 }
-    }
-
-    /// Starts the CLI as the product does, without a guardian.
-    fn start(&self, dialect: Dialect, hook: Option<&Hook>) -> Child {
-        let settings = config::parse(&self.kit.settings(&[dialect]), Path::new("settings.toml")).unwrap();
-        let found = discover::agents(&settings, &self.kit.environment(), Some(&self.project()));
-        let agent = found.into_iter().find(|found| found.dialect == dialect).unwrap().agent.unwrap();
-        let user_settings = fs::read_to_string(self.kit.home().join(".gemini/settings.json")).ok();
-        let launch = launch(&LaunchRequest {
-            agent: &agent,
-            settings: &settings.agents[&agent.name],
-            role: Role::Implementer,
-            cwd: &self.project(),
-            folder: self.kit.home(),
-            target: &self.project(),
-            extra_dirs: &[],
-            resume: None,
-            skip_git_check: true,
-            shape: None,
-            mcp: None,
-            hook,
-            files: &self.kit.home().join("private"),
-            project: &ProjectConfig::default(),
-            user_settings: user_settings.as_deref(),
-            prompt: PROMPT,
-            env: &self.kit.environment(),
-            root_consented: true,
-        });
-        for (path, content) in &launch.files {
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
+        if deadline < Instant::now() {
+            child.kill().unwrap();
+            panic!("no end in {DEADLINE:?}: {:?}\n{}", desk.called(), desk.words());
         }
-        let prompt = self.kit.home().join("prompt");
-        fs::write(&prompt, &launch.stdin).unwrap();
-        Command::new(&launch.program)
-            .args(&launch.args)
-            .env_clear()
-            .envs(&launch.env)
-            .current_dir(&launch.cwd)
-            .stdin(Stdio::from(File::open(&prompt).unwrap()))
-            .stdout(File::create(self.kit.home().join("stdout")).unwrap())
-            .stderr(File::create(self.kit.home().join("stderr")).unwrap())
-            .spawn()
-            .unwrap()
-    }
-
-    fn called(&self) -> Vec<Called> {
-        let text = fs::read(&self.calls).unwrap_or_default();
-        text.split_inclusive(|byte| *byte == b'\n').filter_map(|line| calls::read(line).ok()).collect()
-    }
-
-    /// Answers hooks, as the engine and its user would, until the CLI ends. What is asked about is held for a while.
-    fn serve(&self, mut child: Child) {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                assert!(status.success(), "{status}\n{}", self.words());
-                return;
+        for Called { call, what, .. } in desk.called() {
+            let Call::Permit { wanted } = what else { continue };
+            if calls::answer(&desk.answers, &call).is_some() {
+                continue;
             }
-            if deadline < Instant::now() {
-                child.kill().unwrap();
-                panic!("no end in {DEADLINE:?}: {:?}\n{}", self.called(), self.words());
-            }
-            for Called { call, what, .. } in self.called() {
-                let Call::Permit { wanted } = what else { continue };
-                if calls::answer(&self.answers, &call).is_some() {
-                    continue;
+            let judgement = judge(&wanted.command, &wanted.place, &GuardRules::default());
+            let (text, error) = match judgement.clearance {
+                Clearance::Allow => (String::new(), false),
+                Clearance::Deny => (format!("Denied by the rule {}.", judgement.rule), true),
+                Clearance::Ask => {
+                    calls::hold(&desk.answers, &call).unwrap();
+                    let refused = wanted.command.contains("refused");
+                    let exists = |name: &str| desk.project().join(name).exists();
+                    assert!(!exists("allowed.txt") || refused, "it ran before it was allowed");
+                    ("The user said no.".to_owned(), refused)
                 }
-                let judgement = judge(&wanted.command, &wanted.place, &GuardRules::default());
-                let (text, error) = match judgement.clearance {
-                    Clearance::Allow => (String::new(), false),
-                    Clearance::Deny => (format!("Denied by the rule {}.", judgement.rule), true),
-                    Clearance::Ask => {
-                        calls::hold(&self.answers, &call).unwrap();
-                        let refused = wanted.command.contains("refused");
-                        let exists = |name: &str| self.project().join(name).exists();
-                        assert!(!exists("allowed.txt") || refused, "it ran before it was allowed");
-                        ("The user said no.".to_owned(), refused)
-                    }
-                };
-                calls::write_answer(&self.answers, &call, &text, error).unwrap();
-            }
-            thread::sleep(PAUSE);
+            };
+            calls::write_answer(&desk.answers, &call, &text, error).unwrap();
         }
+        thread::sleep(PAUSE);
     }
+}
 
-    fn words(&self) -> String {
-        let read = |name: &str| fs::read_to_string(self.kit.home().join(name)).unwrap_or_default();
-        format!("{}\n{}", read("stdout"), read("stderr"))
-    }
-
-    fn made(&self) -> Vec<&'static str> {
-        let names = ["clear.txt", "denied.txt", "allowed.txt", "refused.txt"];
-        names.into_iter().filter(|name| self.project().join(name).exists()).collect()
-    }
+fn made(desk: &Desk) -> Vec<&'static str> {
+    let names = ["clear.txt", "denied.txt", "allowed.txt", "refused.txt"];
+    names.into_iter().filter(|name| desk.project().join(name).exists()).collect()
 }
 
 fn check(bin: PathBuf, dialect: Dialect) {
-    let desk = Desk::new(bin.clone());
-    let hook = desk.hook(dialect);
-    desk.serve(desk.start(dialect, Some(&hook)));
+    let desk = Desk::new(bin.clone(), "guard");
+    let hook = hook(&desk, dialect);
+    serve(&desk, desk.start(dialect, TASK, None, Some(&hook)));
     let called = desk.called();
     let words = || format!("{called:#?}\n{}", desk.words());
-    assert_eq!(desk.made(), ["clear.txt", "allowed.txt"], "{}", words());
+    assert_eq!(made(&desk), ["clear.txt", "allowed.txt"], "{}", words());
     assert!(matches!(called[0].what, Call::Hooked), "the CLI shows that it has our hooks: {}", words());
     let asked: Vec<&str> = (called.iter())
         .filter_map(|called| {
@@ -179,9 +101,9 @@ fn check(bin: PathBuf, dialect: Dialect) {
     assert!(told("guard #4").contains("The user said no."), "{:?}", told("guard #4"));
 
     // The control: without the hook everything runs.
-    let desk = Desk::new(bin);
-    desk.serve(desk.start(dialect, None));
-    assert_eq!(desk.made(), ["clear.txt", "denied.txt", "allowed.txt", "refused.txt"], "{}", desk.words());
+    let desk = Desk::new(bin, "guard");
+    serve(&desk, desk.start(dialect, TASK, None, None));
+    assert_eq!(made(&desk), ["clear.txt", "denied.txt", "allowed.txt", "refused.txt"], "{}", desk.words());
     assert!(desk.called().is_empty());
 }
 

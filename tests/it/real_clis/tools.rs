@@ -1,144 +1,66 @@
 //! Each CLI with the orchestrator's MCP server: found by discovery, launched as the product launches it, its model
 //! calls all five tools.
 
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use acceptance::clis::{Kit, on_loopback, orchestrate};
-use agents::{LaunchRequest, McpServer, ProjectConfig, launch};
-use domain::{AgentEvent, AgentInfo, Answer, Call, Dialect, Plan, Role, Settings};
+use acceptance::clis::{on_loopback, orchestrate};
+use agents::McpServer;
+use domain::{AgentEvent, Answer, Call, Dialect, Plan};
 use engine::calls::{self, Called};
-use engine::{config, discover};
+
+use super::desk::Desk;
 
 /// Longest time one run may take; on two busy cores one takes ten seconds.
 const DEADLINE: Duration = Duration::from_secs(120);
 /// How often the calls are looked at.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A CLI at work, and the place of the engine beside it.
-struct Desk {
-    kit: Kit,
-    calls: PathBuf,
-    answers: PathBuf,
+/// Starts the CLI with our server.
+fn start(desk: &Desk, dialect: Dialect) -> Child {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let (calls, answers) = (text(&desk.calls), text(&desk.answers));
+    let args = ["mcp", "--calls", &calls, "--answers", &answers, "--worker", "w1"];
+    let server = McpServer { program: text(&orchestrate()), args: args.map(str::to_owned).to_vec() };
+    desk.start(dialect, ("tools", "Call them all."), Some(&server), None)
 }
 
-impl Desk {
-    fn new(bin: PathBuf) -> Self {
-        let kit = Kit::new(bin, "tools");
-        let (calls, answers) = (kit.home().join("w1.calls.jsonl"), kit.home().join("w1.answers"));
-        fs::create_dir(kit.home().join("project")).unwrap();
-        fs::create_dir(kit.home().join("private")).unwrap();
-        Self { kit, calls, answers }
-    }
-
-    /// The agent as discovery finds it from the settings.
-    fn found(&self, dialect: Dialect) -> (Settings, AgentInfo) {
-        let settings = config::parse(&self.kit.settings(&[dialect]), Path::new("settings.toml")).unwrap();
-        let found = discover::agents(&settings, &self.kit.environment(), Some(&self.project()));
-        let found = found.into_iter().find(|found| found.dialect == dialect).unwrap();
-        assert!(found.warnings.is_empty(), "{:?}", found.warnings);
-        assert!(matches!(found.signed_in, discover::SignedIn::Yes(_)), "{:?}", found.signed_in);
-        (settings, found.agent.unwrap())
-    }
-
-    fn project(&self) -> PathBuf {
-        self.kit.home().join("project")
-    }
-
-    /// Starts the CLI as the product does, without a guardian.
-    fn start(&self, dialect: Dialect) -> Child {
-        let (settings, agent) = self.found(dialect);
-        let text = |path: &Path| path.to_string_lossy().into_owned();
-        let (calls, answers) = (text(&self.calls), text(&self.answers));
-        let args = ["mcp", "--calls", &calls, "--answers", &answers, "--worker", "w1"];
-        let server = McpServer { program: text(&orchestrate()), args: args.map(str::to_owned).to_vec() };
-        let user_settings = std::fs::read_to_string(self.kit.home().join(".gemini/settings.json")).ok();
-        let launch = launch(&LaunchRequest {
-            agent: &agent,
-            settings: &settings.agents[&agent.name],
-            role: Role::Implementer,
-            cwd: &self.project(),
-            folder: self.kit.home(),
-            target: &self.project(),
-            extra_dirs: &[],
-            resume: None,
-            skip_git_check: true,
-            shape: None,
-            mcp: Some(&server),
-            hook: None,
-            files: &self.kit.home().join("private"),
-            project: &ProjectConfig::default(),
-            user_settings: user_settings.as_deref(),
-            prompt: "# Orchestrate assignment\nagent: any\nrole: implementer\npurpose: tools\ntask: t1\n\nCall them all.\n",
-            env: &self.kit.environment(),
-            root_consented: true,
-        });
-        for (path, content) in &launch.files {
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
+/// Answers what waits, as the engine would, until the CLI ends.
+fn serve(desk: &Desk, mut child: Child) -> ExitStatus {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
         }
-        let (prompt, said) = (self.kit.home().join("prompt"), self.kit.home().join("stdout"));
-        fs::write(&prompt, &launch.stdin).unwrap();
-        Command::new(&launch.program)
-            .args(&launch.args)
-            .env_clear()
-            .envs(&launch.env)
-            .current_dir(&launch.cwd)
-            .stdin(Stdio::from(File::open(&prompt).unwrap()))
-            .stdout(File::create(&said).unwrap())
-            .stderr(File::create(self.kit.home().join("stderr")).unwrap())
-            .spawn()
-            .unwrap()
-    }
-
-    fn called(&self) -> Vec<Called> {
-        let text = fs::read(&self.calls).unwrap_or_default();
-        text.split_inclusive(|byte| *byte == b'\n').filter_map(|line| calls::read(line).ok()).collect()
-    }
-
-    /// Answers what waits, as the engine would, until the CLI ends.
-    fn serve(&self, mut child: Child) -> ExitStatus {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                return status;
-            }
-            if deadline < Instant::now() {
-                child.kill().unwrap();
-                panic!("no end in {DEADLINE:?}: {:?}\n{}", self.called(), self.words());
-            }
-            for Called { call, what, .. } in self.called() {
-                let text = match what {
-                    Call::AskUser { .. } => "Take 8080.",
-                    Call::SubmitPlan { .. } => "The plan is accepted for approval.",
-                    Call::SubmitReview { .. } => "The review is recorded.",
-                    Call::Report { .. } | Call::RequestReview { .. } | Call::Permit { .. } | Call::Hooked => {
-                        continue;
-                    }
-                };
-                if calls::answer(&self.answers, &call).is_none() {
-                    calls::write_answer(&self.answers, &call, text, false).unwrap();
+        if deadline < Instant::now() {
+            child.kill().unwrap();
+            panic!("no end in {DEADLINE:?}: {:?}\n{}", desk.called(), desk.words());
+        }
+        for Called { call, what, .. } in desk.called() {
+            let text = match what {
+                Call::AskUser { .. } => "Take 8080.",
+                Call::SubmitPlan { .. } => "The plan is accepted for approval.",
+                Call::SubmitReview { .. } => "The review is recorded.",
+                Call::Report { .. } | Call::RequestReview { .. } | Call::Permit { .. } | Call::Hooked => {
+                    continue;
                 }
+            };
+            if calls::answer(&desk.answers, &call).is_none() {
+                calls::write_answer(&desk.answers, &call, text, false).unwrap();
             }
-            thread::sleep(PAUSE); // a busy loop would take the processor from the CLI
         }
-    }
-
-    fn words(&self) -> String {
-        let read = |name: &str| fs::read_to_string(self.kit.home().join(name)).unwrap_or_default();
-        format!("{}\n{}", read("stdout"), read("stderr"))
+        thread::sleep(PAUSE); // a busy loop would take the processor from the CLI
     }
 }
 
 /// Every call arrived on disk in order, and every answer reached the model. `offered`: whether the model sees the tools
 /// in its first request; where not, it has to search for them.
 fn check(bin: PathBuf, dialect: Dialect, offered: &[&str]) {
-    let desk = Desk::new(bin);
-    let child = desk.start(dialect);
-    let status = desk.serve(child);
+    let desk = Desk::new(bin, "tools");
+    let child = start(&desk, dialect);
+    let status = serve(&desk, child);
     assert!(status.success(), "{status}\n{}", desk.words());
 
     let calls: Vec<Call> = desk.called().into_iter().map(|called| called.what).collect();
